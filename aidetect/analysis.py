@@ -1,0 +1,177 @@
+"""The shared spectral pass: windows of about ten seconds, each with two spectra at two resolutions.
+
+It gives what every feature family needs, so that nothing is transformed twice:
+
+* *long* frames (2.7 Hz between bins) of the middle channel: averaged over time, fine lines that stay where they
+  are add up in them, music that moves does not;
+* *short* frames (46 ms) of the middle and the side channel.
+
+Nothing here looks at labels, names or tags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+__all__ = [
+    "GRID",
+    "GRID_STEP",
+    "WINDOW_SECONDS",
+    "LongFrames",
+    "ShortFrames",
+    "centre_channel",
+    "decibels",
+    "long_frames",
+    "short_frames",
+]
+
+Floats = npt.NDArray[np.float32]
+
+WINDOW_SECONDS = 10.0
+"""Length of an analysis window; the last one of a track may be shorter."""
+GRID_STEP = 2.7
+"""Distance in Hz between the points of a long spectrum."""
+GRID: Floats = np.arange(1_000.0, 16_000.0, GRID_STEP, dtype=np.float32)
+"""Frequencies in Hz at which every long spectrum is given, whatever the sample rate of the file."""
+
+_SHORT_SECONDS = 0.0464  # 2048 samples at 44.1 kHz
+_FLOOR = 1e-10  # -100 dB below the mean power of the window: below it lies rounding noise of decoders
+_SILENCE = 1e-10  # mean square, -100 dBFS
+_PAUSE = 1e-5  # a frame 50 dB below the mean of its window is a pause and says nothing about the sound
+
+
+@dataclass(frozen=True)
+class LongFrames:
+    """High-resolution spectra of the middle channel of one window.
+
+    Attributes
+    ----------
+    levels : ndarray, shape (frames, bins)
+        dB relative to the mean power of the window; pauses left out.
+    times : ndarray, shape (frames,)
+        Centres of the frames, s from the start of the window.
+    freqs : ndarray, shape (bins,)
+        Hz; only the bins that :data:`GRID` spans.
+    """
+
+    levels: Floats
+    times: Floats
+    freqs: Floats
+
+
+@dataclass(frozen=True)
+class ShortFrames:
+    """Short-time Fourier transforms of one window.
+
+    Attributes
+    ----------
+    mid, side : ndarray of complex64, shape (frames, bins)
+        Of (L+R)/2 and (L-R)/2. `side` is None for a mono file.
+    power : ndarray, shape (frames, bins)
+        Squared magnitude of `mid`.
+    times : ndarray, shape (frames,)
+        Centres of the frames, s from the start of the window.
+    freqs : ndarray, shape (bins,)
+        Hz, from 0 to half the sample rate.
+    """
+
+    mid: npt.NDArray[np.complex64]
+    side: npt.NDArray[np.complex64] | None
+    power: Floats
+    times: Floats
+    freqs: Floats
+
+
+def decibels(power: npt.NDArray[np.floating], floor: float = 1e-20) -> npt.NDArray[np.floating]:
+    """Return 10 log10 of `power`, with `floor` in place of anything smaller."""
+    return 10.0 * np.log10(np.maximum(power, floor))
+
+
+def centre_channel(block: Floats) -> Floats | None:
+    """Return (L+R)/2 of a block of shape (channels, n), or None where it is silent throughout.
+
+    Where the channels cancel each other, the left one is returned.
+    """
+    centre = block[0] if len(block) == 1 else 0.5 * (block[0] + block[1])
+    if float(np.mean(np.square(centre))) < _SILENCE:
+        centre = block[0]
+        if float(np.mean(np.square(centre))) < _SILENCE:
+            return None
+    return centre
+
+
+def short_frames(block: Floats, centre: Floats, *, rate: int) -> ShortFrames:
+    """Transform 46 ms frames, half overlapping.
+
+    Parameters
+    ----------
+    block : ndarray of float32, shape (channels, n)
+        One or two channels.
+    centre : ndarray of float32, shape (n,)
+        From :func:`centre_channel`.
+    rate : int
+        Sample rate, Hz.
+    """
+    size = _even_fast_length(rate * _SHORT_SECONDS)
+    mid = _stft(centre, size)
+    return ShortFrames(
+        mid=mid,
+        side=_stft(0.5 * (block[0] - block[1]), size) if len(block) == 2 else None,
+        power=_power(mid),
+        times=((np.arange(len(mid)) + 1.0) * (size / 2) / rate).astype(np.float32),
+        freqs=np.fft.rfftfreq(size, 1.0 / rate).astype(np.float32),
+    )
+
+
+def long_frames(centre: Floats, *, rate: int) -> LongFrames:
+    """Transform frames of 1 / `GRID_STEP` s, half overlapping, to decibels.
+
+    Parameters
+    ----------
+    centre : ndarray of float32, shape (n,)
+        One channel.
+    rate : int
+        Sample rate, Hz.
+    """
+    size = _even_fast_length(rate / GRID_STEP)
+    power = _power(_stft(centre, size))
+    mean = power.mean(axis=1)
+    loud = mean >= _PAUSE * float(mean.mean())
+    freqs = np.fft.rfftfreq(size, 1.0 / rate)
+    wanted = (freqs >= GRID[0] - 2 * GRID_STEP) & (freqs <= GRID[-1] + 2 * GRID_STEP)
+    times = (np.arange(len(power)) + 1.0) * (size / 2) / rate
+    reference = max(float(mean[loud].mean()), 1e-30)
+    levels = np.log10(power[loud][:, wanted] / np.float32(reference) + np.float32(_FLOOR))
+    levels *= np.float32(10.0)
+    return LongFrames(levels, times[loud].astype(np.float32), freqs[wanted].astype(np.float32))
+
+
+def _stft(x: Floats, size: int) -> npt.NDArray[np.complex64]:
+    """Half-overlapping Hann frames; a signal shorter than one frame is padded to one."""
+    if len(x) < size:
+        x = np.pad(x, (0, size - len(x)))
+    frames = sliding_window_view(x, size)[:: size // 2]
+    spectra: npt.NDArray[np.complex64] = scipy.fft.rfft(frames * _hann(size), axis=-1)
+    return spectra
+
+
+def _power(spectra: npt.NDArray[np.complex64]) -> Floats:
+    return np.square(spectra.real) + np.square(spectra.imag)
+
+
+@lru_cache(maxsize=16)
+def _hann(size: int) -> Floats:
+    """Periodic Hann window whose squares sum to one: a frame's power then does not depend on its length."""
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size)
+    return (window / np.sqrt(np.sum(window**2))).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _even_fast_length(length: float) -> int:
+    return 2 * int(scipy.fft.next_fast_len(round(length / 2), real=True))

@@ -1,0 +1,236 @@
+"""Compression: dynamics, loudness, stereo image and the traces of lossy coding."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .analysis import ShortFrames, decibels
+from .features import Feature
+from .loudness import LoudnessMeter
+
+__all__ = [
+    "BANDS",
+    "FEATURES",
+    "ClipCounter",
+    "band_dynamics",
+    "codec_traces",
+    "effective_bandwidth",
+    "loudness_features",
+]
+
+Floats = npt.NDArray[np.float32]
+
+BANDS = ((20, 150), (150, 600), (600, 2000), (2000, 6000), (6000, 12000), (12000, 16000))
+"""Edges in Hz of the bands in which dynamics and width are taken."""
+
+_WITHIN = 75.0  # dB below the strongest part of the spectrum that still count as sound
+_CLIFF = 20.0  # dB of fall within 500 Hz that no instrument makes
+
+
+class ClipCounter:
+    """Counts clipped and limited samples while blocks stream by.
+
+    A sample is *clipped* where at least three neighbours in a row share the highest magnitude of the track
+    to within 0.01 dB, and *limited* where it comes within 0.5 dB of it; both are relative to the track's own peak,
+    since codecs and volume controls move the peak away from full scale.
+    """
+
+    _BINS = 200  # of 0.05 dB: the histogram reaches 10 dB below full scale of the loudest block so far
+
+    def __init__(self) -> None:
+        self._peak = 0.0
+        self._near = 0
+        self._runs = 0
+        self._samples = 0
+
+    def feed(self, block: Floats) -> None:
+        """Count one block, shape (channels, n)."""
+        magnitude = np.abs(block)
+        top = float(magnitude.max(initial=0.0))
+        if top > self._peak * 1.06:  # half a decibel louder: what was near the old peak is not near the new one
+            self._near = self._runs = 0
+        self._peak = max(self._peak, top)
+        self._samples += block.size
+        near = magnitude >= 0.944 * self._peak
+        self._near += int(np.count_nonzero(near))
+        if top >= 0.999 * self._peak:
+            flat = magnitude >= 0.9988 * self._peak
+            self._runs += int(np.count_nonzero(flat[:, 2:] & flat[:, 1:-1] & flat[:, :-2]))
+
+    def values(self) -> dict[str, float]:
+        """Shares of clipped and of limited samples, in parts per thousand."""
+        total = max(self._samples, 1)
+        return {"clipped_samples": 1000.0 * self._runs / total, "limited_samples": 1000.0 * self._near / total}
+
+
+def loudness_features(meter: LoudnessMeter) -> dict[str, float]:
+    """Loudness, range and peaks of the whole track.
+
+    Parameters
+    ----------
+    meter : LoudnessMeter
+        Fed with every sample.
+    """
+    return {
+        "integrated_loudness": meter.integrated(),
+        "loudness_range": meter.loudness_range(),
+        "short_term_spread": meter.short_term_spread(),
+        "true_peak": meter.true_peak(),
+        "plr": meter.plr(),
+        "crest_factor": meter.crest_factor(),
+    }
+
+
+def band_dynamics(short: ShortFrames) -> dict[str, float]:
+    """Crest, spread, attack and stereo image per band, over the short frames of one short.
+
+    Parameters
+    ----------
+    short : ShortFrames
+        Of one short.
+
+    Returns
+    -------
+    dict
+        NaN for bands the sample rate does not reach, and between channels for mono.
+    """
+    values: dict[str, float] = {}
+    side_power = None
+    if short.side is not None:
+        side_power = short.side.real**2 + short.side.imag**2
+    for low, high in BANDS:
+        name = _label(low, high)
+        a, b = np.searchsorted(short.freqs, (low, high))
+        b = max(int(b), int(a) + 1)
+        if high > 1.1 * short.freqs[-1] or a >= len(short.freqs):
+            values.update({f"{stat}_{name}": np.nan for stat in _BAND_STATS})
+            continue
+        energy = short.power[:, a:b].sum(axis=1)
+        mean = float(energy.mean()) + 1e-20
+        levels = decibels(energy, 1e-6 * mean)
+        rise = np.diff(levels)
+        high_level, low_level = np.percentile(levels, (95, 10))
+        values[f"band_crest_{name}"] = float(decibels(np.array(energy.max() / mean)))
+        values[f"band_range_{name}"] = float(high_level - low_level)
+        values[f"attack_{name}"] = float(np.percentile(rise, 98))
+        values[f"attack_asymmetry_{name}"] = float(np.percentile(rise, 98) + np.percentile(rise, 2))
+        values[f"width_{name}"], values[f"correlation_{name}"] = _image(short, side_power, energy, int(a), int(b))
+    return values
+
+
+_BAND_STATS = ("band_crest", "band_range", "attack", "attack_asymmetry", "width", "correlation")
+
+
+def _image(short: ShortFrames, side_power: Floats | None, energy: Floats, a: int, b: int) -> tuple[float, float]:
+    """Level of the side over the middle (dB) and correlation of left and right of one band."""
+    if side_power is None or short.side is None:
+        return np.nan, np.nan
+    mid, side = float(energy.sum()), float(side_power[:, a:b].sum())
+    if side < 1e-7 * mid:
+        return np.nan, np.nan
+    cross = float(np.vdot(short.side[:, a:b], short.mid[:, a:b]).real)
+    left, right = mid + side + 2.0 * cross, mid + side - 2.0 * cross
+    correlation = (mid - side) / np.sqrt(max(left * right, 1e-30))
+    return float(np.clip(decibels(np.array(side / (mid + 1e-20))), -40.0, 20.0)), float(np.clip(correlation, -1.0, 1.0))
+
+
+def effective_bandwidth(spectrum: Floats, freqs: Floats) -> float:
+    """Return the highest frequency in Hz that carries sound.
+
+    The mean spectrum, smoothed over 200 Hz, is followed down from the top to where it comes within 75 dB of its
+    maximum, or further to the foot of a cliff (20 dB within 500 Hz), which only a low-pass makes.
+
+    Parameters
+    ----------
+    spectrum, freqs : ndarray, shape (bins,)
+        Mean power and frequencies (Hz).
+
+    References
+    ----------
+    After Hennequin, Royo-Letelier, Moussallam: Codec independent lossy audio compression detection. ICASSP 2017.
+    """
+    step = float(freqs[1] - freqs[0])
+    width = max(1, round(200.0 / step))
+    kernel = np.ones(width) / width
+    level = decibels(np.convolve(np.pad(spectrum, width, mode="edge"), kernel, mode="same")[width:-width])
+    start = int(np.searchsorted(freqs, 60.0))
+    top = float(level[start:].max())
+    last = int(np.flatnonzero(level > top - _WITHIN)[-1])
+    reach = max(1, round(500.0 / step))
+    first = int(np.searchsorted(freqs, 2000.0))
+    if last - reach > first:
+        fall = level[first:-reach] - level[first + reach :]
+        for i in np.flatnonzero(fall > _CLIFF)[:: max(1, reach // 4)]:
+            foot = first + int(i) + reach
+            before = float(level[first + int(i)])
+            if float(level[foot:].max()) < before - 0.75 * _CLIFF:
+                drop = level[first + int(i) : foot + 1]
+                return float(freqs[min(last, first + int(i) + int(np.argmax(drop < before - 6.0)))])
+    return float(freqs[last])
+
+
+def codec_traces(spectrum: Floats, freqs: Floats, bandwidth: float) -> dict[str, float]:
+    """Traces of lossy coding in the mean spectrum: where it ends and how steeply.
+
+    Parameters
+    ----------
+    spectrum, freqs : ndarray, shape (bins,)
+        Mean power and frequencies (Hz).
+    bandwidth : float
+        From :func:`effective_bandwidth`, Hz.
+    """
+    level = decibels(spectrum)
+    below = (freqs > bandwidth - 900.0) & (freqs < bandwidth - 150.0)
+    above = (freqs > bandwidth + 350.0) & (freqs < bandwidth + 1100.0)
+    slope = float(level[below].mean() - level[above].mean()) if below.any() and above.any() else np.nan
+    return {"effective_bandwidth": bandwidth, "cutoff_drop": slope}
+
+
+def _label(low: int, high: int) -> str:
+    return f"{low}_{high}hz"
+
+
+_EBU = "EBU Tech 3342"
+_BS = "ITU-R BS.1770-5"
+
+
+def _catalogue() -> tuple[Feature, ...]:
+    own = "aidetect"
+
+    def feature(name: str, unit: str, meaning: str, source: str, scored: bool = True) -> Feature:
+        return Feature(name, "compression", unit, meaning, source, scored)
+
+    whole = [
+        feature("integrated_loudness", "LUFS", "gated loudness of the whole track", _BS, False),
+        feature("loudness_range", "LU", "spread of short-term loudness between quiet and loud parts", _EBU),
+        feature("short_term_spread", "LU", "standard deviation of short-term loudness", "EBU Tech 3341"),
+        feature("true_peak", "dBTP", "highest level between the samples", _BS, False),
+        feature("plr", "LU", "true peak over integrated loudness", "AES TD1004"),
+        feature("crest_factor", "dB", "20 log10 of peak over RMS", "AES TD1004"),
+        feature("clipped_samples", "1/1000", "samples in runs at the track's own peak", own, False),
+        feature("limited_samples", "1/1000", "samples within 0.5 dB of the track's own peak", own),
+        feature("effective_bandwidth", "Hz", "highest frequency that carries sound", "Hennequin et al. 2017", False),
+        feature(
+            "cutoff_drop", "dB", "fall of the spectrum at the end of the bandwidth", "Hennequin et al. 2017", False
+        ),
+    ]
+    banded = {
+        "band_crest": ("dB", "loudest frame over the mean", "Peeters 2004"),
+        "band_range": ("dB", "loud (P95) over quiet (P10) frames", own),
+        "attack": ("dB", "sharpest rises from frame to frame (P98)", own),
+        "attack_asymmetry": ("dB", "sharpest rises against sharpest falls", own),
+        "width": ("dB", "side over middle channel", own),
+        "correlation": ("1", "correlation of left and right", "Blauert 1997"),
+    }
+    for stat, (unit, meaning, source) in banded.items():
+        scored = stat not in ("width", "correlation")  # being mono, or wide, tells of genre and era
+        whole += [
+            feature(f"{stat}_{_label(low, high)}", unit, f"{meaning}, {low}-{high} Hz", source, scored)
+            for low, high in BANDS
+        ]
+    return tuple(whole)
+
+
+FEATURES = _catalogue()
+"""Catalogue of this family, in the order of a feature table."""

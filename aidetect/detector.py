@@ -1,0 +1,395 @@
+"""The detector: experts, how they are combined, and the verdict."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ModelFileError
+from .experts import VIEWS, Evidence, LinearExpert, TreesExpert, Views
+from .extraction import EXTRACTOR_VERSION, TrackFeatures, extract, extract_array
+from .features import FAMILIES, describe_features
+from .modelfile import read_model, write_model
+from .result import Result
+
+__all__ = ["Combiner", "Detector", "Thresholds", "default_model_path"]
+
+Floats = npt.NDArray[np.float32]
+Expert = LinearExpert | TreesExpert
+
+_REASONS = 8
+_EXTREME = 12.0  # log-odds beyond which no probability is claimed
+
+
+@dataclass(frozen=True)
+class Combiner:
+    """Weighted sum of the experts' log-odds, calibrated on tracks of unseen sources.
+
+    Attributes
+    ----------
+    weights, centres : Mapping of str to float
+        Per expert; its evidence is ``weight * (log-odds - centre)``. Experts not named stay silent.
+    bias : float
+        Log-odds without any evidence.
+    """
+
+    weights: Mapping[str, float]
+    centres: Mapping[str, float]
+    bias: float
+
+    def evidence(self, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+        """What every expert adds to the log-odds."""
+        return {
+            name: (weight * (scores[name] - self.centres[name])).astype(np.float32)
+            for name, weight in self.weights.items()
+        }
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Probabilities at which a verdict is given.
+
+    Attributes
+    ----------
+    ai : float
+        From here on ``"ai"``: false positives among human tracks stay within `max_false_positive_rate`.
+    human : float
+        Up to here ``"human"``: AI tracks missed stay within `max_miss_rate`.
+    max_false_positive_rate, max_miss_rate : float
+        The bounds, as estimated on tracks of sources outside training.
+    """
+
+    ai: float
+    human: float
+    max_false_positive_rate: float = 0.01
+    max_miss_rate: float = 0.05
+
+    def verdict(self, probability: float) -> str:
+        """``"ai"``, ``"human"`` or ``"uncertain"``."""
+        if probability >= self.ai:
+            return "ai"
+        return "human" if probability <= self.human else "uncertain"
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A trained model.
+
+    Use :meth:`load`, or :func:`aidetect.train` to make one.
+
+    Attributes
+    ----------
+    experts : tuple
+        :class:`~aidetect.experts.LinearExpert` and :class:`~aidetect.experts.TreesExpert`.
+    gate : LinearExpert
+        Tells whether somebody sings; where not, the vocal family abstains.
+    combiners : Mapping of str to Combiner
+        ``"vocal"`` and ``"instrumental"``.
+    thresholds : Thresholds
+        Where verdicts begin.
+    about : Mapping
+        Version, training data, metrics: what the model card says, JSON-ready.
+    """
+
+    experts: tuple[Expert, ...]
+    gate: LinearExpert
+    combiners: Mapping[str, Combiner]
+    thresholds: Thresholds
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    # -- scoring ------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """Name and version of the model, with additions."""
+        return str(self.about.get("version", "unnamed"))
+
+    def score(self, source: str | os.PathLike[str] | BinaryIO) -> Result:
+        """Score a file.
+
+        Parameters
+        ----------
+        source : path or binary file object
+            Any audio file.
+
+        Raises
+        ------
+        AudioError
+            The file cannot be judged; the message says why.
+        """
+        path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+        return self.judge(extract(source), path=str(path))
+
+    def score_array(self, y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> Result:
+        """Score samples in memory.
+
+        Parameters
+        ----------
+        y : array_like of float, shape (n,) or (channels, n)
+            Samples, full scale at 1, as librosa returns them.
+        sr : float
+            Sample rate, Hz.
+        name : str
+            What to call it in the result.
+        """
+        return self.judge(extract_array(y, sr, name=name))
+
+    def judge(self, track: TrackFeatures, *, path: str = "") -> Result:
+        """Turn the features of a track into an answer."""
+        values = np.array([list(track.values.values())], dtype=np.float16).astype(np.float32)
+        views = Views(values, track.details[None])
+        logits, evidence = self.decide(views)
+        logit = float(np.clip(logits[0], -_EXTREME, _EXTREME))
+        probability = 1.0 / (1.0 + math.exp(-logit))
+        families: dict[str, float | None] = {}
+        for family in FAMILIES:
+            parts = [float(evidence[e.name][0]) for e in self.experts if e.family == family]
+            spoken = [part for part in parts if math.isfinite(part)]
+            families[family] = sum(spoken) if spoken else None
+        return Result(
+            path=path or track.name,
+            probability=probability,
+            verdict=self.thresholds.verdict(probability),
+            families=MappingProxyType(families),
+            features=track.values,
+            reasons=tuple(self._reasons(views, evidence)),
+            warnings=track.warnings,
+            duration=track.duration,
+            sample_rate=track.sample_rate,
+            channels=track.channels,
+            codec=track.codec,
+            model_version=self.version,
+            thresholds=MappingProxyType({"ai": self.thresholds.ai, "human": self.thresholds.human}),
+        )
+
+    def decide(self, views: Views) -> tuple[Floats, dict[str, Floats]]:
+        """Log-odds of many tracks, and what every expert added to them.
+
+        Returns
+        -------
+        logits : ndarray, shape (tracks,)
+        evidence : dict of str to ndarray, shape (tracks,)
+            NaN where the expert abstained.
+        """
+        scores = {expert.name: expert.score(views) for expert in self.experts}
+        return combine(scores, self.sings(views), self.combiners)
+
+    def sings(self, views: Views) -> npt.NDArray[np.bool_]:
+        """Whether somebody sings, shape (tracks,)."""
+        column = [feature.name for feature in describe_features()].index("f0_median")
+        found: npt.NDArray[np.bool_] = np.isfinite(views.values[:, column]) & (self.gate.score(views) > 0.0)
+        return found
+
+    def _reasons(self, views: Views, evidence: Mapping[str, Floats]) -> list[Evidence]:
+        moved: dict[str, Evidence] = {}
+        combiner = self.combiners["vocal" if bool(self.sings(views)[0]) else "instrumental"]
+        for expert in self.experts:
+            weight = combiner.weights.get(expert.name, 0.0)
+            if not weight or not math.isfinite(float(evidence[expert.name][0])):
+                continue
+            for part in expert.explain(views):
+                before = moved[part.name].weight if part.name in moved else 0.0
+                moved[part.name] = Evidence(part.name, before + weight * part.weight, part.value)
+        ranked = sorted(moved.values(), key=lambda part: -abs(part.weight))
+        return [part for part in ranked[:_REASONS] if abs(part.weight) >= 0.01]
+
+    def with_thresholds(self, thresholds: Thresholds) -> Detector:
+        """Return the same detector with other thresholds."""
+        return replace(self, thresholds=thresholds)
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> Detector:
+        """Read a model file.
+
+        Parameters
+        ----------
+        path : path, optional
+            By default the model that comes with the library.
+
+        Raises
+        ------
+        ModelFileError
+            Missing, damaged, of a newer format, or for other features than this version measures.
+        """
+        if path is None:
+            return _default_detector()
+        about, arrays = read_model(path)
+        try:
+            return _unpack(about, arrays)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ModelFileError(f"{path}: incomplete model file ({type(error).__name__}: {error}).") from None
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file of arrays and JSON.
+
+        Raises
+        ------
+        OutputError
+            The place cannot be written to.
+        """
+        about, arrays = _pack(self)
+        write_model(path, about, arrays)
+
+
+def combine(
+    scores: Mapping[str, Floats], sings: npt.NDArray[np.bool_], combiners: Mapping[str, Combiner]
+) -> tuple[Floats, dict[str, Floats]]:
+    """Add up the experts' log-odds with the combiner that fits each track.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray, shape (tracks,)
+        Log-odds of each expert.
+    sings : ndarray of bool, shape (tracks,)
+        Which tracks have a voice.
+    combiners : mapping of str to Combiner
+        ``"vocal"`` and ``"instrumental"``.
+    """
+    evidence = {name: np.full(len(sings), np.nan, dtype=np.float32) for name in scores}
+    logits = np.zeros(len(sings), dtype=np.float32)
+    for kind, rows in (("vocal", sings), ("instrumental", ~sings)):
+        combiner = combiners[kind]
+        for name, part in combiner.evidence({n: s[rows] for n, s in scores.items()}).items():
+            evidence[name][rows] = part
+            logits[rows] += part
+        logits[rows] += np.float32(combiner.bias)
+    return logits, evidence
+
+
+def default_model_path() -> Path:
+    """Return the path of the model that comes with the library."""
+    name = "aidetect-1.model"
+    inside = Path(str(resources.files("aidetect") / "models" / name))
+    beside = Path(__file__).resolve().parents[1] / "models" / name  # in a checkout, or an editable installation
+    return inside if inside.exists() else beside
+
+
+@lru_cache(maxsize=1)
+def _default_detector() -> Detector:
+    return Detector.load(default_model_path())
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Arrays and JSON
+# ---------------------------------------------------------------------------------------------------------------
+
+_LINEAR = ("mean", "scale", "weights")
+_TREES = ("fill", "roots", "feature", "left", "right", "threshold", "value")
+
+
+def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    experts = []
+    for expert in (*detector.experts, detector.gate):
+        linear = isinstance(expert, LinearExpert)
+        for key in _LINEAR if linear else _TREES:
+            arrays[f"{expert.name}.{key}"] = getattr(expert, key)
+        experts.append(
+            {
+                "kind": "linear" if linear else "trees",
+                "name": expert.name,
+                "family": expert.family,
+                "view": expert.view,
+                "columns": list(expert.columns),
+                "bias": float(expert.bias),
+            }
+        )
+    combiners = {
+        kind: {"weights": dict(c.weights), "centres": dict(c.centres), "bias": c.bias}
+        for kind, c in detector.combiners.items()
+    }
+    t = detector.thresholds
+    about = {
+        "extractor": EXTRACTOR_VERSION,
+        "experts": experts[:-1],
+        "gate": experts[-1],
+        "combiners": combiners,
+        "thresholds": {
+            "ai": t.ai,
+            "human": t.human,
+            "max_false_positive_rate": t.max_false_positive_rate,
+            "max_miss_rate": t.max_miss_rate,
+        },
+        "about": dict(detector.about),
+    }
+    return about, arrays
+
+
+def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Detector:
+    if about["extractor"] != EXTRACTOR_VERSION:
+        raise ModelFileError("made for another version of the feature extractor; retrain it.")
+    experts = tuple(_expert(description, arrays) for description in about["experts"])
+    gate = _expert(about["gate"], arrays)
+    if not isinstance(gate, LinearExpert):
+        raise ModelFileError("its gate is not linear.")
+    names = {expert.name for expert in experts}
+    combiners = {}
+    for kind in ("vocal", "instrumental"):
+        c = about["combiners"][kind]
+        weights = {str(k): float(v) for k, v in c["weights"].items()}
+        if not names.issuperset(weights):
+            raise ModelFileError("it combines experts it does not hold.")
+        centres = {name: float(c["centres"][name]) for name in weights}
+        combiners[kind] = Combiner(weights, centres, float(c["bias"]))
+    limits = {key: float(value) for key, value in about["thresholds"].items()}
+    return Detector(experts, gate, combiners, Thresholds(**limits), MappingProxyType(dict(about["about"])))
+
+
+def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Expert:
+    name, family, columns = str(description["name"]), str(description["family"]), tuple(description["columns"])
+    known = {feature.name for feature in describe_features()}
+    if not known.issuperset(columns):
+        raise ModelFileError("it needs features that this version does not measure.")
+    bias = float(description["bias"])
+    if description["kind"] == "linear":
+        if description["view"] not in VIEWS:
+            raise ModelFileError(f"it looks at '{description['view']}', which this version does not know.")
+        parts = [_floats(arrays[f"{name}.{key}"]) for key in _LINEAR]
+        if len({part.shape for part in parts}) != 1 or parts[0].ndim != 1:
+            raise ModelFileError("shapes within it do not agree.")
+        mean, scale, weights = parts
+        return LinearExpert(name, family, description["view"], columns, mean, scale, weights, bias)
+    fill, threshold, value = (_floats(arrays[f"{name}.{key}"]) for key in ("fill", "threshold", "value"))
+    roots, feature, left, right = (
+        arrays[f"{name}.{key}"].astype(np.int32) for key in ("roots", "feature", "left", "right")
+    )
+    nodes = len(feature)
+    if any(len(part) != nodes for part in (left, right, threshold, value)) or len(fill) != len(columns):
+        raise ModelFileError("shapes within it do not agree.")
+    inner = feature >= 0
+    own = np.arange(nodes)
+    forward = (left[inner] > own[inner]).all() and (right[inner] > own[inner]).all()  # else a walk might never end
+    inside = _within(left[inner], nodes) and _within(right[inner], nodes) and _within(roots, nodes)
+    if not forward or not inside or int(feature.max(initial=-1)) >= len(columns):
+        raise ModelFileError("its trees point outside themselves.")
+    return TreesExpert(name, family, columns, fill, roots, feature, left, right, threshold, value, bias)
+
+
+def _floats(array: npt.NDArray[Any]) -> Floats:
+    found = array.astype(np.float32)
+    if not np.isfinite(found).all():
+        raise ModelFileError("it holds numbers that are not finite.")
+    return found
+
+
+def _within(numbers: npt.NDArray[np.int32], count: int) -> bool:
+    return bool(((numbers >= 0) & (numbers < count)).all())
+
+
+def families_of(experts: Sequence[Expert]) -> dict[str, list[str]]:
+    """Names of the experts of each family."""
+    return {family: [e.name for e in experts if e.family == family] for family in FAMILIES}

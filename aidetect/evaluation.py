@@ -1,0 +1,345 @@
+"""Measuring a detector: discrimination, calibration, verdicts; over all tracks and slice by slice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .dataset import FeatureTable
+from .detector import Detector, Thresholds
+from .experts import Views
+from .features import FAMILIES
+from .labels import LabelledTrack
+
+__all__ = ["Evaluation", "Metrics", "cross_validate", "evaluate", "metrics", "wilson"]
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one set of predictions.
+
+    Attributes
+    ----------
+    human, ai : int
+        Tracks.
+    auroc : float
+        Area under the receiver operating characteristic.
+    tpr_at_5, tpr_at_1 : float
+        Share of AI tracks found where 5 % and 1 % of the human tracks are flagged.
+    brier, calibration_error : float
+        Brier score, and expected calibration error over ten bins, both classes weighing the same.
+    false_positives, false_positives_high : float
+        Share of human tracks with the verdict ``ai``, and the upper end of its 95 % interval (Wilson 1927).
+    found, missed, uncertain : float
+        Shares of AI tracks with the verdicts ``ai`` and ``human``, and of all tracks with ``uncertain``.
+    """
+
+    human: int
+    ai: int
+    auroc: float
+    tpr_at_5: float
+    tpr_at_1: float
+    brier: float
+    calibration_error: float
+    false_positives: float
+    false_positives_high: float
+    found: float
+    missed: float
+    uncertain: float
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Return plain numbers, rounded to four digits; NaN becomes None."""
+        return {k: (None if v != v else round(v, 4)) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def auroc(probability: Floats, ai: Mask) -> float:
+    """Probability that an AI track scores above a human one (Mann-Whitney); ties count half."""
+    from scipy.stats import rankdata
+
+    n, m = int(ai.sum()), int((~ai).sum())
+    if not n or not m:
+        return float("nan")
+    return float((rankdata(probability)[ai].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def tpr_at(probability: Floats, ai: Mask, rate: float) -> float:
+    """Share of AI tracks above the threshold that at most `rate` of the human tracks exceed."""
+    human = np.sort(probability[~ai])[::-1]
+    if not len(human) or not ai.any():
+        return float("nan")
+    allowed = int(np.floor(rate * len(human)))
+    limit = human[allowed] if allowed < len(human) else -np.inf
+    return float(np.mean(probability[ai] > limit))
+
+
+def wilson(count: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, JASA 22, 1927)."""
+    if total == 0:
+        return 0.0, 1.0
+    p = count / total
+    centre = p + z * z / (2 * total)
+    half = z * float(np.sqrt(p * (1 - p) / total + z * z / (4 * total * total)))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def metrics(probability: Floats, ai: Mask, thresholds: Thresholds) -> Metrics:
+    """Compute all figures.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (tracks,)
+        Of being AI.
+    ai : ndarray of bool, shape (tracks,)
+        Truth.
+    thresholds : Thresholds
+        Of the verdicts.
+    """
+    verdict = np.array([thresholds.verdict(float(p)) for p in probability], dtype=np.str_)
+    humans = int((~ai).sum())
+    flagged = int((verdict[~ai] == "ai").sum())
+    weight = np.where(ai, 0.5 / max(ai.sum(), 1), 0.5 / max(humans, 1))
+
+    def share(mask: Mask) -> float:
+        return float(mask.mean()) if mask.size else float("nan")
+
+    return Metrics(
+        human=humans,
+        ai=int(ai.sum()),
+        auroc=auroc(probability, ai),
+        tpr_at_5=tpr_at(probability, ai, 0.05),
+        tpr_at_1=tpr_at(probability, ai, 0.01),
+        brier=float(np.sum(weight * (probability - ai) ** 2) / weight.sum()),
+        calibration_error=_calibration_error(probability, ai, weight),
+        false_positives=flagged / humans if humans else float("nan"),
+        false_positives_high=wilson(flagged, humans)[1],
+        found=share(verdict[ai] == "ai"),
+        missed=share(verdict[ai] == "human"),
+        uncertain=share(verdict == "uncertain"),
+    )
+
+
+def reliability(probability: Floats, ai: Mask) -> list[tuple[float, float, int]]:
+    """Mean prediction, share of AI (both classes weighing the same) and count in ten bins of equal width."""
+    weight = np.where(ai, 0.5 / max(ai.sum(), 1), 0.5 / max((~ai).sum(), 1))
+    which = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+    found = []
+    for i in range(_BINS):
+        here = which == i
+        if here.any():
+            w = weight[here]
+            found.append(
+                (
+                    float(np.average(probability[here], weights=w)),
+                    float(np.average(ai[here], weights=w)),
+                    int(here.sum()),
+                )
+            )
+    return found
+
+
+def _calibration_error(probability: Floats, ai: Mask, weight: npt.NDArray[np.float64]) -> float:
+    which = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+    error = 0.0
+    for i in range(_BINS):
+        here = which == i
+        if here.any():
+            w = weight[here]
+            error += w.sum() * abs(np.average(probability[here], weights=w) - np.average(ai[here], weights=w))
+    return float(error / weight.sum())
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions for labelled tracks and the figures made of them.
+
+    Attributes
+    ----------
+    rows : tuple of dict
+        What is known about each track.
+    ai : ndarray of bool, shape (tracks,)
+        Truth.
+    probability : ndarray, shape (tracks,)
+        Prediction.
+    parts : Mapping of str to ndarray, shape (tracks,)
+        Log-odds by family, and of the experts in `models`.
+    thresholds : Thresholds
+        Of the verdicts.
+    """
+
+    rows: tuple[dict[str, str], ...]
+    ai: Mask
+    probability: Floats
+    parts: Mapping[str, Floats]
+    thresholds: Thresholds
+
+    @property
+    def overall(self) -> Metrics:
+        """Figures over all tracks."""
+        return metrics(self.probability, self.ai, self.thresholds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain JSON types."""
+        return {
+            "overall": self.overall.to_dict(),
+            "alone": {name: [_rounded(x) for x in figures] for name, figures in self.alone().items()},
+            **{f"by_{c}": {k: m.to_dict() for k, m in self.by(c).items()} for c in ("generator", "codec")},
+        }
+
+    def by(self, column: str, *, least: int = 1) -> dict[str, Metrics]:
+        """Figures per value of a column, each AI slice against all human tracks and the other way round.
+
+        Parameters
+        ----------
+        column : str
+            Such as ``"generator"`` or ``"codec"``.
+        least : int
+            Slices with fewer tracks are left out.
+        """
+        entries = np.array([row.get(column, "") or "unknown" for row in self.rows], dtype=np.str_)
+        found = {}
+        for name in sorted(set(entries.tolist())):
+            here = entries == name
+            if here.sum() < least:
+                continue
+            classes = {bool(a) for a in self.ai[here]}
+            rows = here | (~self.ai if classes == {True} else self.ai if classes == {False} else False)
+            found[name] = metrics(self.probability[rows], self.ai[rows], self.thresholds)
+        return found
+
+    def alone(self) -> dict[str, tuple[float, float, float]]:
+        """AUROC and rates at 5 % and 1 % of every family and expert by itself; NaN where it abstains is left out."""
+        found = {}
+        for name, part in self.parts.items():
+            ok = np.isfinite(part)
+            x, y = part[ok], self.ai[ok]
+            found[name] = (auroc(x, y), tpr_at(x, y, 0.05), tpr_at(x, y, 0.01))
+        return found
+
+
+def _rounded(x: float) -> float | None:
+    return None if x != x else round(x, 4)
+
+
+def cross_validate(
+    table: FeatureTable, *, folds: int = 5, repeats: int = 1, jobs: int = 1, recipes: Sequence[Any] | None = None
+) -> list[Evaluation]:
+    """Train and test on different sources, over and over.
+
+    Experts, gate, combiner and thresholds are all fitted without the sources they are tested on.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Labelled tracks; altered copies (rows with a ``variant``) are learned from and not tested on.
+    folds, repeats : int
+        Parts per split, and splits.
+    jobs : int
+        Threads.
+    recipes : sequence of Recipe, optional
+        Experts; by default those of the shipped model.
+
+    Returns
+    -------
+    list of Evaluation
+        One per repeat.
+    """
+    from . import training
+
+    chosen = tuple(recipes or training.RECIPES)
+    views = Views(table.values, table.details)
+    ai, weight = table.column("label") == "ai", training.row_weights(table)
+    plain = table.column("variant") == ""
+    found = []
+    for seed in range(repeats):
+        fold = training.folds_of(table, folds=folds, seed=seed)
+        result = training.out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
+        logits, evidence = training.cross_fitted(result, ai, weight)
+        probability = training._probability(logits)
+        shifted = probability.copy()
+        limits = []
+        for number in sorted(set(fold.tolist())):  # thresholds, too, come from the other folds
+            rest = plain & (fold != number)
+            limits.append(training.choose_thresholds(probability[rest], ai[rest]))
+        ai_limit, human_limit = (float(np.median([getattr(t, k) for t in limits])) for k in ("ai", "human"))
+        parts = _parts(result.scores, evidence, chosen, result.sings)
+        found.append(
+            Evaluation(
+                tuple(row for row, p in zip(table.rows, plain, strict=True) if p),
+                ai[plain],
+                shifted[plain],
+                {name: part[plain] for name, part in parts.items()},
+                Thresholds(ai_limit, human_limit),
+            )
+        )
+    return found
+
+
+def _parts(
+    scores: Mapping[str, Floats], evidence: Mapping[str, Floats], recipes: Sequence[Any], sings: Mask
+) -> dict[str, Floats]:
+    parts: dict[str, Floats] = {}
+    for family in FAMILIES:
+        members = [evidence[r.name] for r in recipes if r.family == family]
+        if members:
+            stacked = np.stack(members)
+            parts[family] = np.where(np.isfinite(stacked).any(axis=0), np.nansum(stacked, axis=0), np.nan).astype(
+                np.float32
+            )
+    for recipe in recipes:
+        silent = recipe.family == "vocals"
+        parts["expert " + recipe.name] = np.where(sings, scores[recipe.name], np.nan) if silent else scores[recipe.name]
+    return parts
+
+
+def evaluate(
+    labels: str | os.PathLike[str] | Sequence[LabelledTrack] | FeatureTable,
+    *,
+    detector: Detector | None = None,
+    store: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda message: None,
+    progress: Callable[[Any, int], Any] = lambda items, total: items,
+) -> Evaluation:
+    """Score labelled tracks with a detector and compare.
+
+    Parameters
+    ----------
+    labels : path, sequence of LabelledTrack, or FeatureTable
+        As in :func:`aidetect.train`.
+    detector : Detector, optional
+        By default the one that comes with the library. On tracks it was trained on, the figures are too good.
+    store, jobs, report, progress
+        As in :func:`aidetect.train`.
+
+    Raises
+    ------
+    LabelsError
+        The labels file cannot be used.
+    """
+    from .training import _probability, table_of
+
+    model = detector or Detector.load()
+    table = labels
+    if not isinstance(table, FeatureTable):
+        table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
+    views = Views(table.values, table.details)
+    logits, evidence = model.decide(views)
+    scores = {expert.name: expert.score(views) for expert in model.experts}
+    return Evaluation(
+        table.rows,
+        table.column("label") == "ai",
+        _probability(logits),
+        _parts(scores, evidence, model.experts, model.sings(views)),
+        model.thresholds,
+    )

@@ -1,0 +1,222 @@
+"""The parts a detector is made of: small models that each look at a track in one way.
+
+Training builds them with scikit-learn; here they are plain arrays, and scoring needs numpy alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from . import patterns, shimmer
+from .analysis import GRID
+from .features import describe_features
+
+__all__ = ["VIEWS", "Evidence", "LinearExpert", "TreesExpert", "Views"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+
+VIEWS = ("peaks", "levelled", "patterns", "values")
+"""Ways to look at a track: lines over the hull, fine structure over its spread, local patterns, single features."""
+
+_CLIP = 5.0  # standard deviations a single feature may lie out
+_REGIONS = ((1, 2), (2, 4), (4, 6), (6, 8), (8, 11), (11, 14), (14, 16))  # kHz, in which lines are explained
+
+
+class Views:
+    """The views of some tracks, computed when first asked for.
+
+    Parameters
+    ----------
+    values : ndarray, shape (tracks, features)
+        Columns in the order of :func:`aidetect.describe_features`.
+    details : ndarray of int8, shape (tracks, len(GRID))
+        As in :class:`~aidetect.extraction.TrackFeatures`.
+    """
+
+    def __init__(self, values: Floats, details: npt.NDArray[np.int8]) -> None:
+        self.values = values
+        self._details = details
+        self._made: dict[str, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def get(self, view: str) -> Floats:
+        """Return the matrix of one of :data:`VIEWS`, shape (tracks, width)."""
+        if view == "values":
+            return self.values
+        if view not in self._made:
+            made = {"peaks": shimmer.peak_residue, "levelled": _lines_and_gaps, "patterns": patterns.patterns}[view]
+            self._made[view] = made(shimmer.restore(self._details))
+        return self._made[view]
+
+
+def _lines_and_gaps(details: Floats) -> Floats:
+    return np.clip(shimmer.levelled(details), -3.0, 5.0)
+
+
+@lru_cache(maxsize=1)
+def _numbers() -> dict[str, int]:
+    return {feature.name: i for i, feature in enumerate(describe_features())}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that moved an answer.
+
+    Attributes
+    ----------
+    name : str
+        Feature, or region of the spectrum.
+    weight : float
+        What it added to the log-odds of AI.
+    value : float
+        The feature's value; NaN for a region.
+    """
+
+    name: str
+    weight: float
+    value: float
+
+
+@dataclass(frozen=True)
+class LinearExpert:
+    """A weighted sum.
+
+    Attributes
+    ----------
+    name, family, view : str
+        What it is called, which family it speaks for, and what it looks at.
+    columns : tuple of str
+        For the view ``"values"``: the features used; else empty.
+    mean, scale, weights : ndarray, shape (width,)
+        Of the standardised input; what is missing counts as the mean.
+    bias : float
+        Log-odds at the mean.
+    """
+
+    name: str
+    family: str
+    view: str
+    columns: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    weights: Floats
+    bias: float
+
+    def _standard(self, views: Views) -> Floats:
+        x = views.get(self.view)
+        if self.view == "values":
+            x = x[:, [_numbers()[name] for name in self.columns]]
+        return self.standardise(x)
+
+    def standardise(self, x: Floats) -> Floats:
+        """Centre and scale raw input of shape (tracks, width)."""
+        z = (x - self.mean) / self.scale
+        if self.view in ("values", "patterns"):
+            z = np.clip(np.nan_to_num(z, nan=0.0), -_CLIP, _CLIP)
+        return z.astype(np.float32)
+
+    def score(self, views: Views) -> Floats:
+        """Log-odds of every track, shape (tracks,)."""
+        # A sum instead of a matrix product: BLAS would start threads for it.
+        return (self._standard(views) * self.weights).sum(axis=1) + np.float32(self.bias)
+
+    def explain(self, views: Views) -> list[Evidence]:
+        """What moved the answer on the first track."""
+        parts = self._standard(views)[0] * self.weights
+        if self.view == "values":
+            values = views.values[0]
+            return [
+                Evidence(name, float(part), float(values[_numbers()[name]]))
+                for name, part in zip(self.columns, parts, strict=True)
+            ]
+        if self.view == "patterns":
+            return [Evidence("patterns of neighbouring lines", float(parts.sum()), float("nan"))]
+        return [
+            Evidence(
+                f"lines at {low}-{high} kHz",
+                float(parts[(1000 * low <= GRID) & (1000 * high > GRID)].sum()),
+                float("nan"),
+            )
+            for low, high in _REGIONS
+        ]
+
+
+@dataclass(frozen=True)
+class TreesExpert:
+    """A sum of regression trees.
+
+    Attributes
+    ----------
+    name, family : str
+        What it is called and which family it speaks for.
+    columns : tuple of str
+        Features it reads.
+    fill : ndarray, shape (columns,)
+        What stands for a missing feature: its median in training, so that being missing says nothing.
+    roots : ndarray, shape (trees,)
+        Number of the first node of every tree.
+    feature, left, right : ndarray, shape (nodes,)
+        Column that is compared (-1 in a leaf) and the nodes to go on with.
+    threshold, value : ndarray, shape (nodes,)
+        Go left where the feature is not above the threshold; log-odds in a leaf, their mean in other nodes.
+    bias : float
+        Log-odds before any tree.
+    """
+
+    name: str
+    family: str
+    columns: tuple[str, ...]
+    fill: Floats
+    roots: Ints
+    feature: Ints
+    left: Ints
+    right: Ints
+    threshold: Floats
+    value: Floats
+    bias: float
+
+    @property
+    def view(self) -> str:
+        """What it looks at."""
+        return "values"
+
+    def _inputs(self, views: Views) -> Floats:
+        x = views.values[:, [_numbers()[name] for name in self.columns]]
+        return np.where(np.isfinite(x), x, self.fill).astype(np.float32)
+
+    def score(self, views: Views) -> Floats:
+        """Log-odds of every track, shape (tracks,)."""
+        x = self._inputs(views)
+        node = np.broadcast_to(self.roots, (len(x), len(self.roots))).copy()
+        rows = np.arange(len(x))[:, None]
+        while True:
+            column = self.feature[node]
+            inner = column >= 0
+            if not inner.any():
+                return self.value[node].sum(axis=1) + np.float32(self.bias)
+            below = x[rows, np.maximum(column, 0)] <= self.threshold[node]
+            node = np.where(inner, np.where(below, self.left[node], self.right[node]), node)
+
+    def explain(self, views: Views) -> list[Evidence]:
+        """What moved the answer on the first track: changes of the mean along each tree's path."""
+        x = self._inputs(views)[0]
+        moved = np.zeros(len(self.columns))
+        node = self.roots.copy()
+        while (self.feature[node] >= 0).any():
+            inner = self.feature[node] >= 0
+            at, column = node[inner], self.feature[node[inner]]
+            following = np.where(x[column] <= self.threshold[at], self.left[at], self.right[at])
+            np.add.at(moved, column, self.value[following] - self.value[at])
+            node[inner] = following
+        values = views.values[0]
+        return [
+            Evidence(name, float(part), float(values[_numbers()[name]]))
+            for name, part in zip(self.columns, moved, strict=True)
+        ]

@@ -1,0 +1,238 @@
+"""From an audio stream to the features of a track, in one pass over the samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from . import compression, shimmer, vocals
+from .analysis import GRID, WINDOW_SECONDS, LongFrames, ShortFrames, centre_channel, long_frames, short_frames
+from .decoding import AudioStream, open_array, open_audio
+from .errors import SilentAudioError, TooShortError
+from .features import describe_features
+from .loudness import LoudnessMeter
+
+__all__ = ["EXTRACTOR_VERSION", "MIN_SECONDS", "TrackFeatures", "extract", "extract_array", "extract_stream"]
+
+Floats = npt.NDArray[np.float32]
+
+EXTRACTOR_VERSION = 1
+"""Raised whenever a number that :func:`extract` returns changes its meaning; part of every cache key."""
+MIN_SECONDS = 4.0
+"""Least sound, in seconds, from which an answer is given."""
+
+_MIN_WINDOW = 2.0  # s; a shorter rest at the end is measured for loudness only
+_MAX_PARTS = 360  # of five seconds: half an hour settles how steady a spectrum is, and memory stays flat
+_MIN_VOICE_SECONDS = 1.0  # of short frames with a voice in a window
+_MIN_VOICE_FRAMES = 16  # long frames (3 s) with a voice that make a vocal spectrum
+
+
+@dataclass(frozen=True)
+class TrackFeatures:
+    """Everything the detector reads about one track.
+
+    Attributes
+    ----------
+    name : str
+        File name, or what the caller named the array.
+    duration : float
+        Seconds decoded.
+    sample_rate, channels : int
+        Of the file, before any conversion.
+    codec : str
+        Reported, never scored.
+    values : Mapping of str to float
+        One entry per feature of :func:`aidetect.describe_features`; NaN where it does not apply.
+    details : ndarray of int8, shape (len(GRID),)
+        Fine structure of the long-term spectrum, as :func:`aidetect.shimmer.quantise` stores it.
+    warnings : tuple of str
+        Sentences for the user.
+    """
+
+    name: str
+    duration: float
+    sample_rate: int
+    channels: int
+    codec: str
+    values: Mapping[str, float]
+    details: npt.NDArray[np.int8]
+    warnings: tuple[str, ...] = ()
+
+
+def extract(source: str | os.PathLike[str] | BinaryIO) -> TrackFeatures:
+    """Measure a file.
+
+    Parameters
+    ----------
+    source : path or binary file object
+        Any audio file that :mod:`aidetect.decoding` reads.
+
+    Raises
+    ------
+    AudioError
+        One of its subclasses, with a message for people.
+    """
+    with open_audio(source) as stream:
+        return extract_stream(stream)
+
+
+def extract_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> TrackFeatures:
+    """Measure samples in memory, librosa's conventions: float, shape ``(n,)`` or ``(channels, n)``."""
+    with open_array(y, sr, name=name) as stream:
+        return extract_stream(stream)
+
+
+def extract_stream(stream: AudioStream) -> TrackFeatures:
+    """Measure an open stream to its end."""
+    meter = LoudnessMeter(rate=stream.rate, channels=stream.channels)
+    clips = compression.ClipCounter()
+    track = _Track()
+    samples = 0
+    for block in stream.blocks(WINDOW_SECONDS):
+        meter.feed(block)
+        clips.feed(block)
+        if block.shape[1] >= _MIN_WINDOW * stream.rate:
+            track.add(block, rate=stream.rate)
+        samples += block.shape[1]
+    duration = samples / stream.rate
+    if duration < MIN_SECONDS:
+        raise TooShortError(
+            f"{stream.name}: only {duration:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "
+            f"(30 s or more are better)."
+        )
+    if not track.windows:
+        raise SilentAudioError(f"{stream.name}: silent throughout; there is nothing to judge.")
+    values = compression.loudness_features(meter) | clips.values() | track.values()
+    names = [feature.name for feature in describe_features()]
+    return TrackFeatures(
+        name=stream.name,
+        duration=duration,
+        sample_rate=stream.native_rate,
+        channels=stream.native_channels,
+        codec=stream.codec,
+        values=MappingProxyType({name: float(values.get(name, np.nan)) for name in names}),
+        details=shimmer.quantise(track.details),
+        warnings=tuple(stream.warnings),
+    )
+
+
+class _Track:
+    """What the windows of a track add up to."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self._short = _Means()
+        self._vocal_short = _Means()
+        self._power = _Means()
+        self._long = _Spectrum()
+        self._vocal_long = _Spectrum()
+        self._voices: list[vocals.VoiceWindow] = []
+        self.details: Floats = np.full(len(GRID), np.nan, dtype=np.float32)
+
+    def add(self, block: Floats, *, rate: int) -> None:
+        """Take in one window of samples, shape (channels, n)."""
+        centre = centre_channel(block)
+        if centre is None:
+            return
+        long = long_frames(centre, rate=rate)
+        self._long.add(long.levels, long.freqs, halves=True)
+        if _looks_closely(self.windows):
+            short = short_frames(block, centre, rate=rate)
+            spectrum = short.power.mean(axis=0)
+            bandwidth = compression.effective_bandwidth(spectrum, short.freqs)
+            self._power.add({"power": spectrum, "freqs": short.freqs})
+            self._short.add(compression.band_dynamics(short) | shimmer.texture(short, bandwidth=bandwidth))
+            mean = long.levels.mean(axis=0)
+            self._short.add(shimmer.momentary_statistics(mean, long.freqs, bandwidth=bandwidth))
+            if _listens(self.windows):
+                self._add_voice(vocals.analyse_voice(centre, rate=rate), long, short, bandwidth)
+        self.windows += 1
+
+    def _add_voice(self, voice: vocals.VoiceWindow, long: LongFrames, short: ShortFrames, bandwidth: float) -> None:
+        self._voices.append(voice)
+        sung = vocals.voiced_mask(voice, times=long.times)
+        if sung.any():
+            self._vocal_long.add(long.levels[sung], long.freqs, halves=False)
+        sung = vocals.voiced_mask(voice, times=short.times)
+        if sung.sum() * (short.times[1] - short.times[0]) >= _MIN_VOICE_SECONDS:
+            self._vocal_short.add(shimmer.texture(short, bandwidth=bandwidth, frames=sung))
+
+    def values(self) -> dict[str, float]:
+        """Pool everything; sets `details` on the way."""
+        power = self._power.means()
+        bandwidth = compression.effective_bandwidth(power["power"], power["freqs"])
+        values = compression.codec_traces(power["power"], power["freqs"], bandwidth)
+        values |= self._short.floats()
+        self.details, found = self._long.values(bandwidth)
+        values |= found
+        voice = vocals.vocal_features(self._voices)
+        values |= voice
+        vocal = dict.fromkeys((f.name for f in shimmer.FEATURES if f.name.startswith(shimmer.VOCAL)), np.nan)
+        if np.isfinite(voice["f0_median"]) and self._vocal_long.frames >= _MIN_VOICE_FRAMES:
+            _, found = self._vocal_long.values(bandwidth)
+            vocal |= {shimmer.VOCAL + name: value for name, value in (found | self._vocal_short.floats()).items()}
+        return vocal | values
+
+
+class _Means:
+    """Running means of named numbers or arrays; what is NaN is left out."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, npt.NDArray[np.float64]] = {}
+        self._counts: dict[str, npt.NDArray[np.float64]] = {}
+
+    def add(self, values: Mapping[str, float] | Mapping[str, Floats]) -> None:
+        for name, value in values.items():
+            x = np.asarray(value, dtype=np.float64)
+            there = np.isfinite(x)
+            self._sums[name] = self._sums.get(name, 0.0) + np.where(there, x, 0.0)
+            self._counts[name] = self._counts.get(name, 0.0) + there
+
+    def means(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            name: np.where(self._counts[name] > 0, total / np.maximum(self._counts[name], 1.0), np.nan)
+            for name, total in self._sums.items()
+        }
+
+    def floats(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.means().items()}
+
+
+class _Spectrum:
+    """Running mean of long spectra, with the parts that show how steady it is."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._sum: Any = 0.0
+        self._freqs: Floats = GRID
+        self._parts: list[Floats] = []
+
+    def add(self, frames: Floats, freqs: Floats, *, halves: bool) -> None:
+        self._freqs = freqs
+        self._sum = self._sum + frames.sum(axis=0)
+        self.frames += len(frames)
+        if len(self._parts) < _MAX_PARTS and len(frames) >= 8:
+            cuts = np.array_split(frames, 2) if halves and len(frames) >= 16 else [frames]
+            self._parts += [part.mean(axis=0) for part in cuts]
+
+    def values(self, bandwidth: float) -> tuple[Floats, dict[str, float]]:
+        spectrum = shimmer.on_grid(self._sum / max(self.frames, 1), self._freqs, bandwidth=bandwidth)
+        parts = [shimmer.on_grid(part, self._freqs, bandwidth=bandwidth) for part in self._parts]
+        details = shimmer.detail(spectrum)
+        return details, (shimmer.detail_statistics(details) | shimmer.comb(details) | shimmer.steadiness(parts))
+
+
+def _looks_closely(index: int) -> bool:
+    """Whether window `index` gets short frames: the first three, then every third, which settles their means."""
+    return index < 3 or index % 3 == 2
+
+
+def _listens(index: int) -> bool:
+    """Whether a voice is looked for in window `index`, the dearest step: twice, then every minute, for four hours."""
+    return index < 2 or (index % 6 == 5 and index < 1440)

@@ -1,0 +1,55 @@
+"""The catalogue of features: what each number is called, its unit, its meaning and where its formula comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+__all__ = ["FAMILIES", "Feature", "describe_features"]
+
+FAMILIES = ("compression", "shimmer", "vocals")
+"""The three families of evidence, in the order in which reports show them."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number measured from a track.
+
+    Attributes
+    ----------
+    name : str
+        Name as in `Result.features`.
+    family : str
+        One of :data:`FAMILIES`.
+    unit : str
+        Physical unit, or ``"1"`` for a plain number.
+    meaning : str
+        One line in words.
+    source : str
+        Standard or paper that defines the formula; ``"aidetect"`` where the formula is this library's own.
+    scored : bool
+        Whether the detector may use it. Levels, bandwidth and traces of a container are reported and never
+        scored: they tell the history of a file, not its maker.
+    """
+
+    name: str
+    family: str
+    unit: str
+    meaning: str
+    source: str
+    scored: bool = True
+
+
+@lru_cache(maxsize=1)
+def describe_features() -> tuple[Feature, ...]:
+    """List every feature aidetect measures, family by family.
+
+    Returns
+    -------
+    tuple of Feature
+        In the order of the columns of a feature table.
+    """
+    from . import compression, shimmer, vocals
+
+    voice = tuple(Feature(name, "vocals", unit, meaning, source) for name, unit, meaning, source in vocals.FEATURES)
+    return compression.FEATURES + shimmer.FEATURES + voice

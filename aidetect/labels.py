@@ -1,0 +1,156 @@
+"""Label files: which track is whose, and which tracks belong together."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import LabelsError
+
+__all__ = ["AUDIO_SUFFIXES", "CLASSES", "LabelledTrack", "from_folders", "read_labels"]
+
+CLASSES = ("human", "ai")
+"""The two labels a model is trained on; rows with other labels are left out."""
+_ENDINGS = "wav flac mp3 ogg oga opus aif aiff aifc m4a m4b aac mp4 wma webm mka caf au w64 mp2 ac3"
+AUDIO_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split(" "))
+"""Endings of file names that a folder is searched for."""
+
+_OTHER = ("resynth", "mixed")  # labels of the corpus that stand for neither class
+
+
+@dataclass(frozen=True)
+class LabelledTrack:
+    """One row of a labels file.
+
+    Attributes
+    ----------
+    path : Path
+        The audio file.
+    label : str
+        One of :data:`CLASSES`.
+    source : str
+        Where it comes from: tracks of one source never stand on both sides of a split.
+    group : str
+        Song it is a version of; versions never stand on both sides either.
+    generator, artist, vocals, codec : str
+        Empty where unknown. Used for weights, tables and the gate of the vocal family, never as features.
+    """
+
+    path: Path
+    label: str
+    source: str
+    group: str = ""
+    generator: str = ""
+    artist: str = ""
+    vocals: str = ""
+    codec: str = ""
+    extra: dict[str, str] = field(default_factory=dict, compare=False)
+
+
+def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSES) -> list[LabelledTrack]:
+    """Read a CSV file with at least the columns ``path`` (or ``file``) and ``label``.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8, comma-separated, one header line. Relative paths in it start at its own folder.
+    classes : sequence of str
+        Labels to keep.
+
+    Returns
+    -------
+    list of LabelledTrack
+        In the order of the file.
+
+    Raises
+    ------
+    LabelsError
+        No such file, no such column, an unknown label, or nothing left.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            rows = [(reader.line_num, row) for row in reader]
+    except FileNotFoundError:
+        raise LabelsError(f"{path}: no such labels file.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+    name = next((c for c in ("path", "file") if c in columns), None)
+    if name is None or "label" not in columns:
+        raise LabelsError(
+            f"{path}: the first line must name the columns 'path' and 'label'; found {', '.join(columns) or 'nothing'}."
+        )
+    by_folder = "source" not in columns and "group" not in columns
+    tracks = []
+    for line, row in rows:
+        text = {
+            key: (value or "").strip()
+            for key, value in row.items()
+            if isinstance(key, str) and not isinstance(value, list)
+        }
+        label = text.get("label", "").lower()
+        if label in classes and text.get(name):
+            file_path = Path(text[name])
+            tracks.append(_track(text, path.parent / file_path, label))
+        elif label not in (*classes, *CLASSES, *_OTHER):
+            raise LabelsError(f"{path}, line {line}: label '{label}' is not one of {', '.join(CLASSES)}.")
+        elif label in classes:
+            raise LabelsError(f"{path}, line {line}: no path.")
+    if not tracks:
+        raise LabelsError(f"{path}: no track labelled {' or '.join(classes)}.")
+    if by_folder:
+        warnings.warn(
+            f"{path}: no column 'source', so tracks are kept together by folder. If two folders hold songs of one "
+            "album or one service account, the measured rates are too good.",
+            stacklevel=2,
+        )
+    return tracks
+
+
+def _track(text: dict[str, str], path: Path, label: str) -> LabelledTrack:
+    known = ("path", "file", "label", "source", "group", "generator", "artist", "vocals", "codec")
+    return LabelledTrack(
+        path=path,
+        label=label,
+        source=text.get("source") or text.get("group") or str(path.parent),
+        group=text.get("group", ""),
+        generator=text.get("generator", ""),
+        artist=text.get("artist", ""),
+        vocals=text.get("vocals", ""),
+        codec=text.get("codec", ""),
+        extra={key: value for key, value in text.items() if key not in known},
+    )
+
+
+def from_folders(
+    *, human: Iterable[str | os.PathLike[str]] = (), ai: Iterable[str | os.PathLike[str]] = (), generator: str = ""
+) -> list[LabelledTrack]:
+    """Label every audio file below some folders.
+
+    Parameters
+    ----------
+    human, ai : iterable of path
+        Folders; each of their sub-folders counts as a source of its own.
+    generator : str
+        Name of the system that made the AI tracks, where it is one.
+
+    Raises
+    ------
+    LabelsError
+        A folder does not exist or holds no audio file.
+    """
+    tracks = []
+    for label, folders in (("human", human), ("ai", ai)):
+        for folder in map(Path, folders):
+            files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+            if not files:
+                raise LabelsError(f"{folder}: no such folder, or no audio file in it.")
+            name = generator if label == "ai" else ""
+            tracks += [LabelledTrack(p, label, source=str(p.parent), generator=name) for p in files]
+    return tracks

@@ -1,0 +1,91 @@
+"""Model files: a zip archive of plain arrays and one JSON text. Nothing in them is ever executed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ModelFileError, OutputError
+
+__all__ = ["FORMAT", "read_model", "write_model"]
+
+FORMAT = 1
+"""Version of the layout; older ones stay readable."""
+
+_KIND = "aidetect-model"
+_LARGEST = 256 << 20  # bytes unpacked: a small file must not fill the memory
+
+
+def write_model(path: str | os.PathLike[str], about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where to.
+    about : mapping
+        JSON-ready description.
+    arrays : mapping of str to ndarray
+        Numeric arrays.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    path = Path(path)
+    text = json.dumps({"kind": _KIND, "format": FORMAT, **about}, sort_keys=True, allow_nan=False).encode()
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "wb") as file:
+            everything: dict[str, Any] = {"about.json": np.frombuffer(text, dtype=np.uint8), **arrays}
+            np.savez_compressed(file, **everything)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: the model cannot be written there ({error.strerror or error}).") from None
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Read a model file.
+
+    Returns
+    -------
+    about : dict
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    ModelFileError
+        Missing, damaged, not a model, or of a newer format.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: the model cannot be read ({error.strerror or error}).") from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > _LARGEST:
+                raise ModelFileError(f"{path}: unpacks to more than {_LARGEST >> 20} MB; no model of aidetect does.")
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(arrays.pop("about.json").tobytes())
+    except ModelFileError:
+        raise
+    except Exception as error:  # whatever a foreign or damaged archive makes numpy, zipfile or json raise
+        raise ModelFileError(f"{path}: not a model file of aidetect, or damaged ({type(error).__name__}).") from None
+    if not isinstance(about, dict) or about.get("kind") != _KIND or not isinstance(about.get("format"), int):
+        raise ModelFileError(f"{path}: not a model file of aidetect.")
+    if about["format"] > FORMAT:
+        raise ModelFileError(f"{path}: made by a newer aidetect (format {about['format']}); upgrade to read it.")
+    return about, arrays

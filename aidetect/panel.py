@@ -1,0 +1,163 @@
+"""Results for a terminal: panels, bars and tables."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from .evaluation import Evaluation, Metrics, wilson
+from .experts import Evidence
+from .features import FAMILIES, describe_features
+from .result import Result
+
+__all__ = ["evaluation_tables", "result_panel", "show"]
+
+_WORDS = {
+    "ai": ("AI-generated", "bold red"),
+    "human": ("made by people", "bold green"),
+    "uncertain": ("uncertain", "bold yellow"),
+}
+_BAR = 12  # characters on each side of the middle
+_FULL = 6.0  # log-odds that fill one side
+
+
+def show(result: Result, console: Console) -> None:
+    """Print the panel of one result."""
+    console.print(result_panel(result))
+
+
+def result_panel(result: Result) -> Panel:
+    """Draw verdict, probability, evidence of each family, reasons and warnings.
+
+    All text that comes from files is shown as it is: nothing in it is read as markup.
+    """
+    words, style = _WORDS[result.verdict]
+    head = Text.assemble("Verdict      ", (words, style))
+    chance = Text(f"Probability  {_percent(result.probability)} that it is AI-generated")
+    parts: list[Text | Table] = [head, chance, Text(), _families(result)]
+    if result.verdict == "uncertain":
+        limits = result.thresholds
+        parts += [Text(), Text(_why_uncertain(result, limits.get("human", 0.0), limits.get("ai", 1.0)), style="italic")]
+    if result.reasons:
+        parts += [Text(), Text("What moved it most", style="bold"), _reasons(result.reasons)]
+    for warning in result.warnings:
+        parts += [Text(), Text(f"Warning: {warning}", style="yellow")]
+    channels = {1: "mono", 2: "stereo"}.get(result.channels, f"{result.channels} channels")
+    facts = f"{_clock(result.duration)} · {result.sample_rate / 1000:g} kHz · {channels} · {result.codec}"
+    parts += [Text(), Text(f"{facts} · model {result.model_version}", style="dim")]
+    return Panel(Group(*parts), title=Text(_printable(result.path)), title_align="left", padding=(1, 2), width=88)
+
+
+def _families(result: Result) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="center")
+    table.add_column(justify="right")
+    table.add_row(
+        Text("Evidence", style="bold"),
+        Text("human" + " " * (2 * _BAR - 7) + "AI", style="dim"),
+        Text("log-odds", style="dim"),
+    )
+    for family in FAMILIES:
+        value = result.families.get(family)
+        if value is None:
+            table.add_row(family, Text("abstains: nobody sings" if family == "vocals" else "abstains", style="dim"), "")
+        else:
+            table.add_row(family, bar(value), f"{value:+.2f}")
+    return table
+
+
+def bar(value: float) -> Text:
+    """Draw log-odds as a bar to the left (human) or right (AI) of a middle line."""
+    length = min(_BAR, math.ceil(abs(value) / _FULL * _BAR - 1e-9)) if abs(value) >= 0.05 else 0
+    left = ("█" * length).rjust(_BAR) if value < 0 else " " * _BAR
+    right = ("█" * length).ljust(_BAR) if value > 0 else " " * _BAR
+    return Text.assemble((left, "green"), "│", (right, "red"))
+
+
+def _reasons(reasons: tuple[Evidence, ...]) -> Table:
+    about = {feature.name: feature for feature in describe_features()}
+    table = Table.grid(padding=(0, 2))
+    for reason in reasons:
+        feature = about.get(reason.name)
+        words = feature.meaning if feature else reason.name
+        unit = "" if feature is None or feature.unit == "1" else f" {feature.unit}"
+        value = f"{reason.value:.3g}{unit}" if math.isfinite(reason.value) else ""
+        side = Text("AI", style="red") if reason.weight > 0 else Text("human", style="green")
+        table.add_row(side, f"{reason.weight:+.2f}", words, Text(value, style="dim"))
+    return table
+
+
+def _why_uncertain(result: Result, lower: float, upper: float) -> str:
+    return (
+        f"Between {_percent(lower)} and {_percent(upper)} people's music and AI's overlap too much for a verdict: "
+        "take neither side on this evidence."
+    )
+
+
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
+    """Draw the figures of an evaluation: overall, families alone, generators, codecs."""
+    overall = Table(title="All tracks", title_justify="left")
+    for column in ("human", "AI", "AUROC", "TPR at 5 % FPR", "at 1 %", "Brier", "ECE"):
+        overall.add_column(column, justify="right")
+    m = evaluation.overall
+    overall.add_row(
+        str(m.human), str(m.ai), *(f"{x:.3f}" for x in (m.auroc, m.tpr_at_5, m.tpr_at_1, m.brier, m.calibration_error))
+    )
+    verdicts = Table(title="Verdicts", title_justify="left")
+    for column in ("human called AI", "95 % interval", "AI found", "AI called human", "uncertain"):
+        verdicts.add_column(column, justify="right")
+    low, high = wilson(round(m.false_positives * m.human) if m.human else 0, m.human)
+    verdicts.add_row(
+        _share(m.false_positives),
+        f"{_share(low)} to {_share(high)}",
+        _share(m.found),
+        _share(m.missed),
+        _share(m.uncertain),
+    )
+    alone = Table(title="Each part alone", title_justify="left")
+    for column in ("part", "AUROC", "TPR at 5 % FPR", "at 1 %"):
+        alone.add_column(column, justify="left" if column == "part" else "right")
+    for name, figures in evaluation.alone().items():
+        alone.add_row(Text(name), *(f"{x:.3f}" for x in figures))
+    return [overall, verdicts, alone, _slices(evaluation, "generator"), _slices(evaluation, "codec")]
+
+
+def _slices(evaluation: Evaluation, column: str) -> Table:
+    table = Table(title=f"By {column}", title_justify="left")
+    for name in (column, "human", "AI", "AUROC", "AI found", "human called AI"):
+        table.add_column(name, justify="left" if name == column else "right")
+    for name, m in evaluation.by(column).items():
+        own: Metrics = m
+        table.add_row(
+            Text(_printable(name)),
+            str(own.human),
+            str(own.ai),
+            f"{own.auroc:.3f}",
+            _share(own.found),
+            _share(own.false_positives),
+        )
+    return table
+
+
+def _share(x: float) -> str:
+    return "" if not math.isfinite(x) else f"{100 * x:.1f} %"
+
+
+def _percent(p: float) -> str:
+    if p > 0.99:
+        return "over 99 %"
+    return "below 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d} min" if math.isfinite(seconds) else "?"
+
+
+def _printable(text: str) -> str:
+    """Replace control characters: a file name must not steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

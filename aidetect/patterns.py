@@ -1,0 +1,69 @@
+"""Local patterns in the fine structure of the spectrum, wherever they lie and however fast the music is played.
+
+The detail vector is filtered with small three-valued kernels at several dilations, as ROCKET does with time series
+(Dempster, Schmidt, Webb: MiniRocket, KDD 2021). What counts is how often a kernel's answer passes a threshold within a
+wide band, not where.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from . import shimmer
+from .analysis import GRID
+
+__all__ = ["WIDTH", "patterns"]
+
+Floats = npt.NDArray[np.float32]
+
+_ZONES = ((1000, 2500), (2500, 5000), (5000, 8000), (8000, 12000), (12000, 16000))  # Hz
+_DILATIONS = (1, 2, 4, 8, 16, 32)  # grid points: details from 3 to 700 Hz wide
+_KERNELS = tuple(combinations(range(9), 3))[::3]  # every third of the 84 kernels of MiniRocket
+_THRESHOLDS = (1.5, 3.5, 6.5)  # in units of the kernel's spread for white details over three
+WIDTH = len(_ZONES) * len(_DILATIONS) * len(_KERNELS) * len(_THRESHOLDS)
+"""Number of values :func:`patterns` returns."""
+
+
+def patterns(details: Floats) -> Floats:
+    """Share of points in each zone at which each kernel's answer passes each threshold.
+
+    Parameters
+    ----------
+    details : ndarray, shape (tracks, len(GRID))
+        Fine structure in dB, NaN beyond the bandwidth.
+
+    Returns
+    -------
+    ndarray of float32, shape (tracks, WIDTH)
+        NaN in zones that lie mostly beyond the bandwidth.
+    """
+    out = np.empty((len(details), WIDTH), dtype=np.float32)
+    for start in range(0, len(details), 256):  # keeps the memory of a large table small
+        part = slice(start, start + 256)
+        out[part] = _patterns(details[part])
+    return out
+
+
+def _patterns(details: Floats) -> Floats:
+    there = np.isfinite(details)
+    x = shimmer.levelled(details)
+    zones = [np.searchsorted(GRID, edges) for edges in _ZONES]
+    counts = [there[:, a:b].sum(axis=1) for a, b in zones]
+    columns = []
+    for dilation in _DILATIONS:
+        reach = 4 * dilation
+        padded = np.pad(x, ((0, 0), (reach, reach)))
+        taps = [padded[:, i * dilation : i * dilation + x.shape[1]] for i in range(9)]
+        total = np.sum(taps, axis=0)
+        for i, j, k in _KERNELS:
+            answer = 3.0 * (taps[i] + taps[j] + taps[k]) - total
+            answer[~there] = -np.inf
+            for threshold in _THRESHOLDS:
+                passed = answer > threshold
+                for (a, b), count in zip(zones, counts, strict=True):
+                    share = passed[:, a:b].sum(axis=1) / np.maximum(count, 1)
+                    columns.append(np.where(count > 0.5 * (b - a), share, np.nan))
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -1,0 +1,87 @@
+"""What a score looks like from outside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from .experts import Evidence
+from .features import FAMILIES
+
+__all__ = ["VERDICTS", "Result"]
+
+VERDICTS = ("ai", "human", "uncertain")
+"""The three answers."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer for one track.
+
+    Attributes
+    ----------
+    path : str
+        What was scored.
+    probability : float
+        Calibrated probability in [0, 1] that the track is AI-generated, where both kinds are equally likely
+        beforehand.
+    verdict : str
+        ``"ai"``, ``"human"`` or ``"uncertain"``.
+    families : Mapping of str to float or None
+        Log-odds that each family adds: above 0 speaks for AI, below for a person; None where it abstains.
+    features : Mapping of str to float
+        Everything that was measured; NaN where it does not apply.
+    reasons : tuple of Evidence
+        What moved the answer most, strongest first.
+    warnings : tuple of str
+        Sentences about the file or the answer.
+    duration : float
+        Seconds scored.
+    sample_rate, channels : int
+        Of the file.
+    codec : str
+        Reported, never scored.
+    model_version : str
+        Model that answered, with its additions.
+    """
+
+    path: str
+    probability: float
+    verdict: str
+    families: Mapping[str, float | None]
+    features: Mapping[str, float]
+    reasons: tuple[Evidence, ...] = ()
+    warnings: tuple[str, ...] = ()
+    duration: float = math.nan
+    sample_rate: int = 0
+    channels: int = 0
+    codec: str = ""
+    model_version: str = ""
+    thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    def __float__(self) -> float:
+        return self.probability
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; what is NaN becomes None."""
+        return {
+            "path": self.path,
+            "verdict": self.verdict,
+            "probability": round(self.probability, 6),
+            "families": {name: _plain(self.families.get(name)) for name in FAMILIES},
+            "reasons": [{"name": r.name, "log_odds": _plain(r.weight), "value": _plain(r.value)} for r in self.reasons],
+            "features": {name: _plain(value) for name, value in self.features.items()},
+            "warnings": list(self.warnings),
+            "duration": _plain(self.duration),
+            "sample_rate": self.sample_rate,
+            "channels": self.channels,
+            "codec": self.codec,
+            "model_version": self.model_version,
+        }
+
+
+def _plain(value: float | None) -> float | None:
+    return round(float(value), 6) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,588 @@
+"""Training: experts on labelled tracks, a combiner on predictions for unseen sources, thresholds on their errors."""
+
+from __future__ import annotations
+
+import collections
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import vocals
+from .dataset import FeatureTable, build_table, load_table
+from .detector import Combiner, Detector, Expert, Thresholds, combine
+from .errors import TrainingError
+from .experts import LinearExpert, TreesExpert, Views
+from .features import describe_features
+from .labels import CLASSES, LabelledTrack, read_labels
+from .store import FeatureStore
+
+__all__ = [
+    "OutOfSource",
+    "choose_thresholds",
+    "fit_combiners",
+    "fit_detector",
+    "out_of_source",
+    "row_weights",
+    "split_groups",
+    "train",
+]
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+FOLDS = 5
+MIN_SOURCES = 3
+"""Least number of sources per class, from which rates on unseen sources can be told at all."""
+_MIN_TRACKS = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one expert is made.
+
+    Attributes
+    ----------
+    name, family, kind, view : str
+        ``kind`` is ``"linear"`` or ``"trees"``.
+    strength : float
+        Inverse regularisation of a linear expert.
+    wanted : callable
+        Tells by name which features an expert on values reads.
+    """
+
+    name: str
+    family: str
+    kind: str
+    view: str = "values"
+    strength: float = 1.0
+    wanted: Callable[[str], bool] = lambda name: True
+
+
+def _of_mix(name: str) -> bool:
+    return not name.startswith("vocal_")
+
+
+RECIPES: tuple[Recipe, ...] = (
+    Recipe("peaks", "shimmer", "linear", "peaks", strength=0.1),
+    Recipe("lines", "shimmer", "linear", "levelled", strength=0.0005),
+    Recipe("patterns", "shimmer", "linear", "patterns", strength=0.001),
+    Recipe("texture", "shimmer", "trees", wanted=_of_mix),
+    Recipe("dynamics", "compression", "trees"),
+    Recipe("voice", "vocals", "trees"),
+)
+"""The experts of a detector."""
+_VOCAL_ONLY = ("voice",)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Splits and weights
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def split_groups(table: FeatureTable) -> Ints:
+    """Number the sets of tracks that must stay on one side of a split.
+
+    Tracks belong together that share a source, a group (versions of one song), or a title.
+
+    Returns
+    -------
+    ndarray of int64, shape (tracks,)
+    """
+    parent: dict[str, str] = {}
+
+    def root(x: str) -> str:
+        while parent.setdefault(x, x) != x:
+            x = parent[x]
+        return x
+
+    for row in table.rows:
+        own = root("source:" + row["source"])
+        title = row.get("title", "").casefold()
+        for key in (row["group"] and "group:" + row["group"], title not in ("", "untitled") and "title:" + title):
+            if key:
+                parent[own] = root(key)
+                own = root(key)
+    roots = [root("source:" + row["source"]) for row in table.rows]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(roots))}
+    return np.array([numbers[name] for name in roots], dtype=np.int64)
+
+
+def row_weights(table: FeatureTable) -> Floats:
+    """Weights that keep a big source or generator from dominating; both classes weigh the same in all.
+
+    A source of n tracks counts as the square root of n, and a generator (for people: a source) of n tracks as n to the
+    three quarters.
+    """
+    sources = table.column("source")
+    makers = [r["generator"] if r["label"] == "ai" and r["generator"] else r["source"] for r in table.rows]
+    of_source, of_maker = collections.Counter(sources.tolist()), collections.Counter(makers)
+    weight = np.array([of_source[s] ** -0.5 * of_maker[m] ** -0.25 for s, m in zip(sources, makers, strict=True)])
+    ai = table.column("label") == "ai"
+    for side in (ai, ~ai):
+        if side.any():
+            weight[side] *= 0.5 * len(weight) / weight[side].sum()
+    return weight.astype(np.float32)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Experts
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def fit_expert(recipe: Recipe, views: Views, ai: Mask, weight: Floats, rows: Ints, *, seed: int = 0) -> Expert:
+    """Fit one expert on some rows.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to fit.
+    views : Views
+        Of the whole table.
+    ai, weight : ndarray, shape (tracks,)
+        Truth and weights.
+    rows : ndarray of int
+        Rows to learn from.
+    seed : int
+        Of the trees' choices.
+    """
+    columns: tuple[str, ...] = ()
+    x = views.get(recipe.view)[rows] if recipe.view != "values" else views.values
+    if recipe.view == "values":
+        features = describe_features()
+        chosen = [i for i, f in enumerate(features) if f.scored and f.family == recipe.family and recipe.wanted(f.name)]
+        columns = tuple(features[i].name for i in chosen)
+        x = x[rows][:, chosen]
+    if recipe.kind == "linear":
+        return _fit_linear(recipe, columns, x, ai[rows], weight[rows])
+    return _fit_trees(recipe, columns, x, ai[rows], weight[rows], seed)
+
+
+def _fit_linear(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats) -> LinearExpert:
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is missing everywhere
+        mean = np.nan_to_num(np.nanmean(x, axis=0))
+        scale = np.nan_to_num(np.nanstd(x, axis=0)) + 1e-6
+    if recipe.view in ("peaks", "levelled"):
+        scale = np.ones_like(scale)  # all points of a spectrum share one unit
+    plain = LinearExpert(
+        recipe.name, recipe.family, recipe.view, columns, mean.astype(np.float32), scale.astype(np.float32), mean, 0.0
+    )
+    z = plain.standardise(x)
+    model = LogisticRegression(C=recipe.strength, max_iter=400).fit(z, ai, sample_weight=weight)
+    return LinearExpert(
+        recipe.name,
+        recipe.family,
+        recipe.view,
+        columns,
+        plain.mean,
+        plain.scale,
+        model.coef_[0].astype(np.float32),
+        float(model.intercept_[0]),
+    )
+
+
+def _fit_trees(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int) -> TreesExpert:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        fill = np.nan_to_num(np.nanmedian(x, axis=0)).astype(np.float32)
+    model = GradientBoostingClassifier(
+        n_estimators=200,
+        learning_rate=0.08,
+        max_depth=4,
+        min_samples_leaf=12,
+        subsample=0.6,
+        max_features=min(20, len(columns)),
+        random_state=seed,
+    ).fit(np.where(np.isfinite(x), x, fill), ai, sample_weight=weight)
+    prior = float(np.log(weight[ai].sum() / weight[~ai].sum()))
+    return TreesExpert(recipe.name, recipe.family, columns, fill, bias=prior, **_flatten(model))
+
+
+def _flatten(model: Any) -> dict[str, Any]:
+    """Put the trees of a boosted model below each other; inner nodes get the mean of their leaves."""
+    roots, parts = [], collections.defaultdict(list)
+    start = 0
+    for (estimator,) in model.estimators_:
+        tree = estimator.tree_
+        leaf = tree.children_left < 0
+        value = np.where(leaf, tree.value[:, 0, 0], 0.0)
+        for node in np.flatnonzero(~leaf)[::-1]:  # children come after their parents
+            pair = [tree.children_left[node], tree.children_right[node]]
+            value[node] = np.average(value[pair], weights=tree.weighted_n_node_samples[pair])
+        roots.append(start)
+        parts["feature"].append(np.where(leaf, -1, tree.feature))
+        parts["left"].append(np.where(leaf, 0, tree.children_left + start))
+        parts["right"].append(np.where(leaf, 0, tree.children_right + start))
+        parts["threshold"].append(np.where(leaf, 0.0, tree.threshold))
+        parts["value"].append(value * model.learning_rate)
+        start += len(leaf)
+    joined: dict[str, Any] = {"roots": np.array(roots, dtype=np.int32)}
+    joined |= {k: np.concatenate(parts[k]).astype(np.int32) for k in ("feature", "left", "right")}
+    return joined | {k: np.concatenate(parts[k]).astype(np.float32) for k in ("threshold", "value")}
+
+
+def fit_gate(table: FeatureTable, rows: Ints) -> LinearExpert:
+    """Fit the model that tells whether somebody sings, on the rows whose ``vocals`` say yes or no.
+
+    Where too few do, everybody is taken to sing in whom a voice was found.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    names = [feature.name for feature in describe_features()]
+    chosen = [names.index(name) for name in vocals.PRESENCE]
+    x = table.values[:, chosen]
+    known = np.isin(table.column("vocals"), ("yes", "no"))
+    rows = rows[known[rows]]
+    sung = table.column("vocals") == "yes"
+    zeros = np.zeros(len(chosen), dtype=np.float32)
+    if min(sung[rows].sum(), (~sung[rows]).sum()) < 20:
+        return LinearExpert("gate", "vocals", "values", vocals.PRESENCE, zeros, zeros + 1, zeros, 1.0)
+    mean = np.nan_to_num(np.nanmean(x[rows], axis=0)).astype(np.float32)
+    scale = (np.nan_to_num(np.nanstd(x[rows], axis=0)) + 1e-6).astype(np.float32)
+    plain = LinearExpert("gate", "vocals", "values", vocals.PRESENCE, mean, scale, zeros, 0.0)
+    model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=400).fit(plain.standardise(x[rows]), sung[rows])
+    weights = model.coef_[0].astype(np.float32)
+    return LinearExpert("gate", "vocals", "values", vocals.PRESENCE, mean, scale, weights, float(model.intercept_[0]))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Predictions on unseen sources
+# ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OutOfSource:
+    """Predictions for tracks by models that saw nothing of their sources.
+
+    Attributes
+    ----------
+    scores : Mapping of str to ndarray, shape (tracks,)
+        Log-odds of every expert.
+    sings : ndarray of bool, shape (tracks,)
+        What the gate said.
+    fold : ndarray of int, shape (tracks,)
+        Which fold each track was tested in.
+    """
+
+    scores: Mapping[str, Floats]
+    sings: Mask
+    fold: Ints
+
+
+def folds_of(table: FeatureTable, *, folds: int = FOLDS, seed: int = 0) -> Ints:
+    """Deal the groups of a table into folds of about equal numbers of both classes."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    ai = table.column("label") == "ai"
+    number = np.zeros(len(table), dtype=np.int64)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for i, (_, test) in enumerate(splitter.split(ai, ai, split_groups(table))):
+        number[test] = i
+    return number
+
+
+def out_of_source(
+    table: FeatureTable,
+    fold: Ints,
+    *,
+    recipes: Sequence[Recipe] = RECIPES,
+    views: Views | None = None,
+    jobs: int = 1,
+) -> OutOfSource:
+    """Predict every fold from all others."""
+    from joblib import Parallel, delayed
+
+    views = views or Views(table.values, table.details)
+    for recipe in recipes:
+        views.get(recipe.view)  # made once, before processes share them
+    ai, weight = table.column("label") == "ai", row_weights(table)
+    numbers = sorted(set(fold.tolist()))
+
+    def one(number: int, recipe: Recipe) -> Floats:
+        expert = fit_expert(recipe, views, ai, weight, np.flatnonzero(fold != number))
+        return expert.score(views)[fold == number]
+
+    tasks = [(number, recipe) for recipe in recipes for number in numbers]
+    found = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
+    scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
+    for (number, recipe), part in zip(tasks, found, strict=True):
+        scores[recipe.name][fold == number] = part
+    sings = np.zeros(len(table), dtype=bool)
+    pitched = np.isfinite(table.values[:, [f.name for f in describe_features()].index("f0_median")])
+    for number in numbers:
+        gate = fit_gate(table, np.flatnonzero(fold != number))
+        sings[fold == number] = gate.score(views)[fold == number] > 0.0
+    return OutOfSource(scores, sings & pitched, fold)
+
+
+def fit_combiners(
+    scores: Mapping[str, Floats], sings: Mask, ai: Mask, weight: Floats, *, silent: Sequence[str] = _VOCAL_ONLY
+) -> dict[str, Combiner]:
+    """Fit the weights of the experts on predictions for unseen sources (Wolpert 1992, stacked generalisation).
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray, shape (tracks,)
+        Log-odds by expert.
+    sings, ai : ndarray of bool, shape (tracks,)
+        Who sings, and the truth.
+    weight : ndarray, shape (tracks,)
+        Weights.
+    silent : sequence of str
+        Experts that abstain where nobody sings.
+    """
+    names = list(scores)
+    return {
+        "vocal": _combiner({n: scores[n] for n in names}, ai, weight * np.where(sings, 1.0, 0.3).astype(np.float32)),
+        "instrumental": _combiner({n: scores[n] for n in names if n not in silent}, ai, weight),
+    }
+
+
+def _combiner(scores: Mapping[str, Floats], ai: Mask, weight: Floats) -> Combiner:
+    """Logistic regression with weights that may not be negative: no expert is used against its own word."""
+    from scipy.optimize import minimize
+
+    x = np.stack([scores[name] for name in scores], axis=1).astype(np.float64)
+    middle = 0.5 * (np.average(x[ai], axis=0, weights=weight[ai]) + np.average(x[~ai], axis=0, weights=weight[~ai]))
+    spread = x.std(axis=0) + 1e-9
+    z = (x - middle) / spread
+    sign = np.where(ai, 1.0, -1.0)
+    w = weight.astype(np.float64) / weight.sum()
+
+    def loss(theta: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        margin = sign * (z @ theta[:-1] + theta[-1])
+        value = float(np.sum(w * np.logaddexp(0.0, -margin)) + 1e-3 * np.sum(theta[:-1] ** 2))
+        pull = -w * sign / (1.0 + np.exp(np.clip(margin, -50, 50)))
+        return value, np.append(z.T @ pull + 2e-3 * theta[:-1], pull.sum())
+
+    bounds = [(0.0, None)] * len(scores) + [(None, None)]
+    theta = minimize(loss, np.full(len(scores) + 1, 0.2), jac=True, bounds=bounds, method="L-BFGS-B").x
+    weights = {name: float(t / s) for name, t, s in zip(scores, theta, spread, strict=False)}
+    centres = {name: float(m) for name, m in zip(scores, middle, strict=True)}
+    return Combiner(weights, centres, float(theta[-1]))
+
+
+def cross_fitted(found: OutOfSource, ai: Mask, weight: Floats) -> tuple[Floats, dict[str, Floats]]:
+    """Combined log-odds where the combiner, too, is fitted on other folds than it is applied to."""
+    logits = np.zeros(len(ai), dtype=np.float32)
+    evidence = {name: np.zeros(len(ai), dtype=np.float32) for name in found.scores}
+    for number in sorted(set(found.fold.tolist())):
+        test = found.fold == number
+        train_on = ~test
+        combiners = fit_combiners(
+            {n: s[train_on] for n, s in found.scores.items()}, found.sings[train_on], ai[train_on], weight[train_on]
+        )
+        part, moved = combine({n: s[test] for n, s in found.scores.items()}, found.sings[test], combiners)
+        logits[test] = part
+        for name in moved:
+            evidence[name][test] = moved[name]
+    return logits, evidence
+
+
+def choose_thresholds(
+    probability: Floats, ai: Mask, *, max_false_positive_rate: float = 0.01, max_miss_rate: float = 0.05
+) -> Thresholds:
+    """Set the verdicts' thresholds by the errors on unseen sources.
+
+    ``ai`` begins where at most `max_false_positive_rate` of the human tracks lie, ``human`` ends where at most
+    `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the first.
+    """
+    human_side = np.sort(probability[~ai])[::-1]
+    ai_side = np.sort(probability[ai])
+    allowed = int(np.floor(max_false_positive_rate * len(human_side)))
+    top = float(human_side[min(allowed, len(human_side) - 1)])
+    upper = min(0.5 * (top + min([float(p) for p in ai_side if p > top], default=1.0)) if top < 1.0 else 1.0, 0.9999)
+    allowed = int(np.floor(max_miss_rate * len(ai_side)))
+    lower = float(ai_side[min(allowed, len(ai_side) - 1)])
+    return Thresholds(
+        ai=max(upper, 0.5),
+        human=float(min(np.nextafter(lower, 0.0), max(upper, 0.5), 0.5)),
+        max_false_positive_rate=max_false_positive_rate,
+        max_miss_rate=max_miss_rate,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# A whole detector
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def fit_detector(
+    table: FeatureTable,
+    *,
+    version: str = "1",
+    recipes: Sequence[Recipe] = RECIPES,
+    max_false_positive_rate: float = 0.01,
+    max_miss_rate: float = 0.05,
+    jobs: int = 1,
+    seed: int = 0,
+) -> Detector:
+    """Train on a feature table.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Rows labelled ``ai`` and ``human``. Rows with a ``variant`` are altered copies: they are learned from, and
+        errors are counted on the plain rows only.
+    version : str
+        Name of the model.
+    recipes : sequence of Recipe
+        Experts to make.
+    max_false_positive_rate, max_miss_rate : float
+        Bounds of the verdicts ``ai`` and ``human``.
+    jobs : int
+        Threads.
+    seed : int
+        Of the split into folds.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    TrainingError
+        Too few tracks of a class.
+    """
+    ai = table.column("label") == "ai"
+    plain = table.column("variant") == ""
+    for name, side in (("human", ~ai), ("ai", ai)):
+        if (side & plain).sum() < _MIN_TRACKS:
+            raise TrainingError(
+                f"only {int((side & plain).sum())} usable tracks labelled '{name}'; at least {_MIN_TRACKS} of each "
+                "class are needed, and some hundred from many sources for rates worth stating."
+            )
+    views = Views(table.values, table.details)
+    weight = row_weights(table)
+    fold = _honest_folds(table, ai, seed)
+    found = out_of_source(table, fold, recipes=recipes, views=views, jobs=jobs)
+    logits, _ = cross_fitted(found, ai, weight)
+    probability = _probability(logits)
+    thresholds = choose_thresholds(
+        probability[plain],
+        ai[plain],
+        max_false_positive_rate=max_false_positive_rate,
+        max_miss_rate=max_miss_rate,
+    )
+    rows = np.arange(len(table))
+    experts = tuple(fit_expert(recipe, views, ai, weight, rows, seed=seed) for recipe in recipes)
+    from .evaluation import metrics
+
+    about = {
+        "version": version,
+        "data": table.digest(),
+        "tracks": {"human": int((plain & ~ai).sum()), "ai": int((plain & ai).sum())},
+        "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
+        "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
+        "metrics": metrics(probability[plain], ai[plain], thresholds).to_dict(),
+        "additions": [],
+    }
+    return Detector(
+        experts=experts,
+        gate=fit_gate(table, rows),
+        combiners=fit_combiners(found.scores, found.sings, ai, weight),
+        thresholds=thresholds,
+        about=about,
+    )
+
+
+def _honest_folds(table: FeatureTable, ai: Mask, seed: int) -> Ints:
+    """Split by source where there are enough, else by track, and say so."""
+    groups = split_groups(table)
+    fewest = min(len(set(groups[ai].tolist())), len(set(groups[~ai].tolist())))
+    if fewest >= MIN_SOURCES:
+        return folds_of(table, folds=min(FOLDS, fewest), seed=seed)
+    warnings.warn(
+        f"a class comes from {fewest} source(s) only, so errors are counted on other tracks of the same sources: "
+        "the measured rates are too good, and the thresholds built on them too bold.",
+        stacklevel=3,
+    )
+    names = table.column("id")
+    numbers = {name: i % FOLDS for i, name in enumerate(np.random.default_rng(seed).permutation(sorted(set(names))))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def _probability(logits: Floats) -> Floats:
+    return (1.0 / (1.0 + np.exp(-np.clip(logits, -12.0, 12.0).astype(np.float64)))).astype(np.float32)
+
+
+def train(
+    labels: str | os.PathLike[str] | Sequence[LabelledTrack],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    version: str | None = None,
+    augment: int = 1,
+    store: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    max_false_positive_rate: float = 0.01,
+    report: Callable[[str], None] = lambda message: None,
+    progress: Callable[[Any, int], Any] = lambda items, total: items,
+) -> Detector:
+    """Train a detector on labelled audio, or on a saved feature table.
+
+    Parameters
+    ----------
+    labels : path or sequence of LabelledTrack
+        A labels file (CSV), tracks from :func:`aidetect.labels.from_folders`, or a folder that holds a feature table.
+    out : path, optional
+        Where the model is written.
+    version : str, optional
+        Name of the model; by default that of the file.
+    augment : int
+        Altered copies (codec, bandwidth, speed, gain, noise) made of every track, so that the history of a file
+        cannot stand for its maker.
+    store : path, optional
+        Folder in which features are kept between runs.
+    jobs : int
+        Processes.
+    max_false_positive_rate : float
+        Bound for the verdict ``ai``.
+    report : callable
+        Gets one line for every track that is left out.
+    progress : callable
+        ``progress(items, total)`` wraps the measuring.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    LabelsError, TrainingError, OutputError
+    """
+    table = table_of(labels, augment=augment, store=store, jobs=jobs, report=report, progress=progress)
+    name = version or (Path(out).stem if out is not None else "own")
+    detector = fit_detector(table, version=name, jobs=jobs, max_false_positive_rate=max_false_positive_rate)
+    if out is not None:
+        detector.save(out)
+    return detector
+
+
+def table_of(
+    labels: str | os.PathLike[str] | Sequence[LabelledTrack],
+    *,
+    augment: int = 0,
+    store: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda message: None,
+    progress: Callable[[Any, int], Any] = lambda items, total: items,
+) -> FeatureTable:
+    """Measure labelled tracks, or read a saved table; parameters as in :func:`train`."""
+    if isinstance(labels, str | os.PathLike):
+        if Path(labels).is_dir():
+            return load_table(labels)
+        labels = read_labels(labels)
+    kept = FeatureStore(store) if store is not None else None
+    variants = ("", *(f"aug{i + 1}" for i in range(augment)))
+    return build_table(labels, variants=variants, store=kept, jobs=jobs, report=report, progress=progress)
