@@ -1017,6 +1017,8 @@ def open_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> AudioSt
         raise UnsupportedAudioError(f"{name}: the array is empty; give at least some seconds of samples.")
     if x.ndim not in (1, 2):
         raise UnsupportedAudioError(f"{name}: an array of {x.ndim} dimensions {x.shape}; give (n,) or (channels, n).")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise UnsupportedAudioError(f"{name}: the array holds NaN or infinite samples; mend or cut them out first.")
     if x.ndim == 1:
         x = x[np.newaxis]
     elif x.shape[0] > _MAX_CHANNELS and x.shape[1] <= _MAX_CHANNELS:

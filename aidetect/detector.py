@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ModelFileError
-from .experts import VIEWS, Evidence, LinearExpert, TreesExpert, Views
+from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, Views
 from .extraction import EXTRACTOR_VERSION, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
 from .modelfile import read_model, write_model
@@ -25,7 +25,7 @@ from .result import Result
 __all__ = ["Combiner", "Detector", "Thresholds", "default_model_path"]
 
 Floats = npt.NDArray[np.float32]
-Expert = LinearExpert | TreesExpert
+Expert = LinearExpert | NetworkExpert | TreesExpert
 
 _REASONS = 8
 _EXTREME = 12.0  # log-odds beyond which no probability is claimed
@@ -90,7 +90,8 @@ class Detector:
     Attributes
     ----------
     experts : tuple
-        :class:`~aidetect.experts.LinearExpert` and :class:`~aidetect.experts.TreesExpert`.
+        :class:`~aidetect.experts.LinearExpert`, :class:`~aidetect.experts.NetworkExpert`,
+        :class:`~aidetect.experts.TreesExpert`.
     gate : LinearExpert
         Tells whether somebody sings; where not, the vocal family abstains.
     combiners : Mapping of str to Combiner
@@ -287,20 +288,24 @@ def _default_detector() -> Detector:
 # Arrays and JSON
 # ---------------------------------------------------------------------------------------------------------------
 
-_LINEAR = ("mean", "scale", "weights")
-_TREES = ("fill", "roots", "feature", "left", "right", "threshold", "value")
+_ARRAYS = {
+    "linear": ("mean", "scale", "weights"),
+    "network": ("mean", "scale", "hidden", "offsets", "weights"),
+    "trees": ("fill", "roots", "feature", "left", "right", "threshold", "value"),
+}
+_KINDS = {LinearExpert: "linear", NetworkExpert: "network", TreesExpert: "trees"}
 
 
 def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     experts = []
     for expert in (*detector.experts, detector.gate):
-        linear = isinstance(expert, LinearExpert)
-        for key in _LINEAR if linear else _TREES:
+        kind = _KINDS[type(expert)]
+        for key in _ARRAYS[kind]:
             arrays[f"{expert.name}.{key}"] = getattr(expert, key)
         experts.append(
             {
-                "kind": "linear" if linear else "trees",
+                "kind": kind,
                 "name": expert.name,
                 "family": expert.family,
                 "view": expert.view,
@@ -354,25 +359,37 @@ def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
     known = {feature.name for feature in describe_features()}
     if not known.issuperset(columns):
         raise ModelFileError("it needs features that this version does not measure.")
-    bias = float(description["bias"])
-    if description["kind"] == "linear":
-        if description["view"] not in VIEWS:
-            raise ModelFileError(f"it looks at '{description['view']}', which this version does not know.")
-        parts = [_floats(arrays[f"{name}.{key}"]) for key in _LINEAR]
-        if len({part.shape for part in parts}) != 1 or parts[0].ndim != 1:
+    kind, bias = description["kind"], float(description["bias"])
+    parts = {key: arrays[f"{name}.{key}"] for key in _ARRAYS[kind]}
+    if kind == "trees":
+        return _trees(name, family, columns, parts, bias)
+    floats = {key: _floats(part) for key, part in parts.items()}
+    if len({floats["mean"].shape, floats["scale"].shape, (len(floats["mean"]),)}) != 1:
+        raise ModelFileError("shapes within it do not agree.")
+    if kind == "network":
+        shape = (len(columns), len(floats["offsets"]))
+        if floats["hidden"].shape != shape or floats["weights"].shape != shape[1:] or len(floats["mean"]) != shape[0]:
             raise ModelFileError("shapes within it do not agree.")
-        mean, scale, weights = parts
-        return LinearExpert(name, family, description["view"], columns, mean, scale, weights, bias)
-    fill, threshold, value = (_floats(arrays[f"{name}.{key}"]) for key in ("fill", "threshold", "value"))
-    roots, feature, left, right = (
-        arrays[f"{name}.{key}"].astype(np.int32) for key in ("roots", "feature", "left", "right")
-    )
+        return NetworkExpert(name, family, columns, bias=bias, **floats)
+    if description["view"] not in VIEWS:
+        raise ModelFileError(f"it looks at '{description['view']}', which this version does not know.")
+    if floats["weights"].shape != floats["mean"].shape:
+        raise ModelFileError("shapes within it do not agree.")
+    return LinearExpert(name, family, description["view"], columns, bias=bias, **floats)
+
+
+def _trees(
+    name: str, family: str, columns: tuple[str, ...], parts: Mapping[str, npt.NDArray[Any]], bias: float
+) -> TreesExpert:
+    """Check that every walk through the trees ends, and ends inside them."""
+    fill, threshold, value = (_floats(parts[key]) for key in ("fill", "threshold", "value"))
+    roots, feature, left, right = (parts[key].astype(np.int32) for key in ("roots", "feature", "left", "right"))
     nodes = len(feature)
     if any(len(part) != nodes for part in (left, right, threshold, value)) or len(fill) != len(columns):
         raise ModelFileError("shapes within it do not agree.")
     inner = feature >= 0
     own = np.arange(nodes)
-    forward = (left[inner] > own[inner]).all() and (right[inner] > own[inner]).all()  # else a walk might never end
+    forward = (left[inner] > own[inner]).all() and (right[inner] > own[inner]).all()
     inside = _within(left[inner], nodes) and _within(right[inner], nodes) and _within(roots, nodes)
     if not forward or not inside or int(feature.max(initial=-1)) >= len(columns):
         raise ModelFileError("its trees point outside themselves.")
@@ -388,8 +405,3 @@ def _floats(array: npt.NDArray[Any]) -> Floats:
 
 def _within(numbers: npt.NDArray[np.int32], count: int) -> bool:
     return bool(((numbers >= 0) & (numbers < count)).all())
-
-
-def families_of(experts: Sequence[Expert]) -> dict[str, list[str]]:
-    """Names of the experts of each family."""
-    return {family: [e.name for e in experts if e.family == family] for family in FAMILIES}

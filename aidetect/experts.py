@@ -15,7 +15,7 @@ from . import patterns, shimmer
 from .analysis import GRID
 from .features import describe_features
 
-__all__ = ["VIEWS", "Evidence", "LinearExpert", "TreesExpert", "Views"]
+__all__ = ["VIEWS", "Evidence", "LinearExpert", "NetworkExpert", "TreesExpert", "Views", "standardise"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -84,6 +84,11 @@ class Evidence:
     value: float
 
 
+def standardise(x: Floats, mean: Floats, scale: Floats) -> Floats:
+    """Centre and scale features; what is missing becomes 0, outliers are limited to five standard deviations."""
+    return np.clip(np.nan_to_num((x - mean) / scale, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class LinearExpert:
     """A weighted sum.
@@ -117,10 +122,9 @@ class LinearExpert:
 
     def standardise(self, x: Floats) -> Floats:
         """Centre and scale raw input of shape (tracks, width)."""
-        z = (x - self.mean) / self.scale
         if self.view in ("values", "patterns"):
-            z = np.clip(np.nan_to_num(z, nan=0.0), -_CLIP, _CLIP)
-        return z.astype(np.float32)
+            return standardise(x, self.mean, self.scale)
+        return ((x - self.mean) / self.scale).astype(np.float32)
 
     def score(self, views: Views) -> Floats:
         """Log-odds of every track, shape (tracks,)."""
@@ -145,6 +149,62 @@ class LinearExpert:
                 float("nan"),
             )
             for low, high in _REGIONS
+        ]
+
+
+@dataclass(frozen=True)
+class NetworkExpert:
+    """A network with one hidden layer of rectified units.
+
+    Attributes
+    ----------
+    name, family : str
+        What it is called and which family it speaks for.
+    columns : tuple of str
+        Features it reads.
+    mean, scale : ndarray, shape (columns,)
+        Of the standardised input; what is missing counts as the mean.
+    hidden : ndarray, shape (columns, units)
+        Weights of the hidden layer.
+    offsets, weights : ndarray, shape (units,)
+        Offsets of the hidden units, and what each adds to the log-odds.
+    bias : float
+        Log-odds where every unit is silent.
+    """
+
+    name: str
+    family: str
+    columns: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    hidden: Floats
+    offsets: Floats
+    weights: Floats
+    bias: float
+
+    @property
+    def view(self) -> str:
+        """What it looks at."""
+        return "values"
+
+    def _standard(self, views: Views) -> Floats:
+        x = views.values[:, [_numbers()[name] for name in self.columns]]
+        return standardise(x, self.mean, self.scale)
+
+    def score(self, views: Views) -> Floats:
+        """Log-odds of every track, shape (tracks,)."""
+        units = np.maximum(self._standard(views) @ self.hidden + self.offsets, 0.0)
+        return (units * self.weights).sum(axis=1) + np.float32(self.bias)
+
+    def explain(self, views: Views) -> list[Evidence]:
+        """What moved the answer on the first track: input times gradient."""
+        z = self._standard(views)[0]
+        active = (z[:, None] * self.hidden).sum(axis=0) + self.offsets > 0.0
+        parts = z * (self.hidden[:, active] * self.weights[active]).sum(axis=1)
+        values = views.values[0]
+        return [
+            Evidence(name, float(part), float(values[_numbers()[name]]))
+            for name, part in zip(self.columns, parts, strict=True)
         ]
 
 

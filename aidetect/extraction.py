@@ -28,7 +28,7 @@ MIN_SECONDS = 4.0
 """Least sound, in seconds, from which an answer is given."""
 
 _MIN_WINDOW = 2.0  # s; a shorter rest at the end is measured for loudness only
-_MAX_PARTS = 360  # of five seconds: half an hour settles how steady a spectrum is, and memory stays flat
+_MAX_PARTS = 120  # of five seconds: ten minutes settle how steady a spectrum is, and memory stays flat
 _MIN_VOICE_SECONDS = 1.0  # of short frames with a voice in a window
 _MIN_VOICE_FRAMES = 16  # long frames (3 s) with a voice that make a vocal spectrum
 

@@ -17,7 +17,7 @@ from . import vocals
 from .dataset import FeatureTable, build_table, load_table
 from .detector import Combiner, Detector, Expert, Thresholds, combine
 from .errors import TrainingError
-from .experts import LinearExpert, TreesExpert, Views
+from .experts import LinearExpert, NetworkExpert, TreesExpert, Views, standardise
 from .features import describe_features
 from .labels import CLASSES, LabelledTrack, read_labels
 from .store import FeatureStore
@@ -41,6 +41,7 @@ FOLDS = 5
 MIN_SOURCES = 3
 """Least number of sources per class, from which rates on unseen sources can be told at all."""
 _MIN_TRACKS = 8
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class Recipe:
     Attributes
     ----------
     name, family, kind, view : str
-        ``kind`` is ``"linear"`` or ``"trees"``.
+        ``kind`` is ``"linear"``, ``"network"`` or ``"trees"``.
     strength : float
-        Inverse regularisation of a linear expert.
+        Inverse regularisation of a linear expert or a network.
     wanted : callable
         Tells by name which features an expert on values reads.
     """
@@ -74,11 +75,14 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("lines", "shimmer", "linear", "levelled", strength=0.0005),
     Recipe("patterns", "shimmer", "linear", "patterns", strength=0.001),
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
+    Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
     Recipe("dynamics", "compression", "trees"),
+    Recipe("dynamics_net", "compression", "network", strength=0.1),
     Recipe("voice", "vocals", "trees"),
+    Recipe("voice_line", "vocals", "linear", strength=0.01),
 )
 """The experts of a detector."""
-_VOCAL_ONLY = ("voice",)
+_VOCAL_ONLY = ("voice", "voice_line")
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -161,21 +165,18 @@ def fit_expert(recipe: Recipe, views: Views, ai: Mask, weight: Floats, rows: Int
         x = x[rows][:, chosen]
     if recipe.kind == "linear":
         return _fit_linear(recipe, columns, x, ai[rows], weight[rows])
+    if recipe.kind == "network":
+        return _fit_network(recipe, columns, x, ai[rows], weight[rows], seed)
     return _fit_trees(recipe, columns, x, ai[rows], weight[rows], seed)
 
 
 def _fit_linear(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats) -> LinearExpert:
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is missing everywhere
-        mean = np.nan_to_num(np.nanmean(x, axis=0))
-        scale = np.nan_to_num(np.nanstd(x, axis=0)) + 1e-6
+    mean, scale = _moments(x)
     if recipe.view in ("peaks", "levelled"):
         scale = np.ones_like(scale)  # all points of a spectrum share one unit
-    plain = LinearExpert(
-        recipe.name, recipe.family, recipe.view, columns, mean.astype(np.float32), scale.astype(np.float32), mean, 0.0
-    )
+    plain = LinearExpert(recipe.name, recipe.family, recipe.view, columns, mean, scale, mean, 0.0)
     z = plain.standardise(x)
     model = LogisticRegression(C=recipe.strength, max_iter=400).fit(z, ai, sample_weight=weight)
     return LinearExpert(
@@ -187,6 +188,47 @@ def _fit_linear(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, w
         plain.scale,
         model.coef_[0].astype(np.float32),
         float(model.intercept_[0]),
+    )
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of every column, without what is missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is missing everywhere
+        mean = np.nan_to_num(np.nanmean(x, axis=0))
+        scale = np.nan_to_num(np.nanstd(x, axis=0)) + 1e-6
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def _fit_network(
+    recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int
+) -> NetworkExpert:
+    """Fit three networks from different starts and join their hidden layers: their mean is one wider network."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    mean, scale = _moments(x)
+    z = standardise(x, mean, scale)
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(len(z), 2 * len(z), p=weight.astype(np.float64) / weight.astype(np.float64).sum())
+    nets = []
+    for start in range(_STARTS):
+        net = MLPClassifier(
+            (64,), alpha=1.0 / recipe.strength, max_iter=25, learning_rate_init=2e-3, random_state=seed + start
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is the point
+            nets.append(net.fit(z[drawn], ai[drawn]))
+    return NetworkExpert(
+        recipe.name,
+        recipe.family,
+        columns,
+        mean,
+        scale,
+        hidden=np.concatenate([net.coefs_[0] for net in nets], axis=1).astype(np.float32),
+        offsets=np.concatenate([net.intercepts_[0] for net in nets]).astype(np.float32),
+        weights=np.concatenate([net.coefs_[1][:, 0] for net in nets]).astype(np.float32) / _STARTS,
+        bias=float(np.mean([net.intercepts_[1][0] for net in nets])),
     )
 
 

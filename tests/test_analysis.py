@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aidetect.analysis import GRID, GRID_STEP, centre_channel, decibels, long_frames, short_frames
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])
+def test_a_steady_tone_stands_at_its_frequency_in_the_long_spectrum(rate: int) -> None:
+    rng = np.random.default_rng(0)
+    t = np.arange(5 * rate) / rate
+    x = (0.01 * rng.standard_normal(len(t)) + 0.05 * np.sin(2 * np.pi * 5_000.0 * t)).astype(np.float32)
+    frames = long_frames(x, rate=rate)
+    mean = frames.levels.mean(axis=0)
+    assert frames.freqs[np.argmax(mean)] == pytest.approx(5_000.0, abs=GRID_STEP)
+    assert np.diff(frames.freqs).mean() == pytest.approx(GRID_STEP, rel=0.03)
+
+
+def test_long_spectrum_of_white_noise_is_flat_at_the_level_of_its_mean_power() -> None:
+    x = np.random.default_rng(0).standard_normal(10 * 44_100).astype(np.float32)
+    frames = long_frames(x, rate=44_100)
+    # The mean of the logarithm of exponentially distributed power lies 2.51 dB below that of its mean.
+    assert frames.levels.mean() == pytest.approx(-2.51, abs=0.1)
+
+
+def test_levels_do_not_depend_on_gain() -> None:
+    x = np.random.default_rng(1).standard_normal(3 * 44_100).astype(np.float32)
+    loud, quiet = long_frames(x, rate=44_100), long_frames(0.01 * x, rate=44_100)
+    np.testing.assert_allclose(loud.levels, quiet.levels, atol=0.01)
+
+
+def test_pauses_are_left_out() -> None:
+    x = np.random.default_rng(2).standard_normal(6 * 44_100).astype(np.float32)
+    x[3 * 44_100 :] = 0.0
+    whole, half = long_frames(x, rate=44_100), long_frames(x[: 3 * 44_100], rate=44_100)
+    assert len(whole.levels) <= len(half.levels) + 2
+    assert whole.times.max() < 3.3
+
+
+def test_short_frames_of_equal_channels_have_no_side(song: np.ndarray) -> None:
+    block = np.stack([song[0], song[0]])
+    short = short_frames(block, centre_channel(block), rate=44_100)
+    assert np.abs(short.side).max() < 1e-6
+    assert short.mid.shape == short.power.shape == (len(short.times), len(short.freqs))
+    np.testing.assert_allclose(short.power, np.abs(short.mid) ** 2, rtol=1e-3, atol=1e-9)
+
+
+def test_centre_of_silence_is_none_and_of_opposed_channels_is_one_of_them(song: np.ndarray) -> None:
+    assert centre_channel(np.zeros((2, 1000), np.float32)) is None
+    block = np.stack([song[0], -song[0]])
+    np.testing.assert_array_equal(centre_channel(block), song[0])
+
+
+def test_decibels_have_a_floor() -> None:
+    np.testing.assert_allclose(decibels(np.array([1.0, 0.1, 0.0]), 1e-3), [0.0, -10.0, -30.0])
+
+
+def test_grid_spans_one_to_sixteen_kilohertz() -> None:
+    assert GRID[0] == 1_000.0
+    assert 15_997.0 < GRID[-1] < 16_000.0

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import io
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from aidetect import errors
+from aidetect.decoding import AudioStream
+from aidetect.extraction import MIN_SECONDS, extract, extract_array, extract_stream
+from aidetect.features import FAMILIES, describe_features
+
+RATE = 44_100
+
+
+def test_every_feature_of_the_catalogue_is_measured(song: np.ndarray) -> None:
+    track = extract_array(song, RATE)
+    assert list(track.values) == [feature.name for feature in describe_features()]
+    assert track.duration == pytest.approx(6.0, abs=0.01)
+    assert (track.sample_rate, track.channels) == (RATE, 2)
+
+
+def test_the_catalogue_is_complete_and_unique() -> None:
+    features = describe_features()
+    assert len({f.name for f in features}) == len(features)
+    assert {f.family for f in features} == set(FAMILIES)
+    assert all(f.unit and f.meaning and f.source and "\n" not in f.meaning for f in features)
+
+
+def test_file_object_path_and_array_agree(song_path: Path) -> None:
+    from_path = extract(song_path)
+    from_object = extract(io.BytesIO(song_path.read_bytes()))
+    y, rate = sf.read(song_path, dtype="float32")
+    from_array = extract_array(y.T, rate)
+    for other in (from_object, from_array):
+        np.testing.assert_array_equal(other.details, from_path.details)
+        for name, value in from_path.values.items():
+            assert other.values[name] == pytest.approx(value, nan_ok=True, rel=1e-6), name
+
+
+def test_level_does_not_change_what_is_scored(song: np.ndarray) -> None:
+    loud, quiet = extract_array(song, RATE), extract_array(0.1 * song, RATE)
+    for feature in describe_features():
+        if feature.scored and np.isfinite(loud.values[feature.name]):
+            assert quiet.values[feature.name] == pytest.approx(loud.values[feature.name], rel=0.05, abs=0.05), (
+                feature.name
+            )
+
+
+def test_integrated_loudness_falls_with_the_gain(song: np.ndarray) -> None:
+    loud, quiet = extract_array(song, RATE).values, extract_array(0.1 * song, RATE).values
+    assert loud["integrated_loudness"] - quiet["integrated_loudness"] == pytest.approx(20.0, abs=0.1)
+
+
+def test_too_short_says_how_much_is_needed(song: np.ndarray) -> None:
+    with pytest.raises(errors.TooShortError, match=f"{MIN_SECONDS:.0f} s"):
+        extract_array(song[:, : 2 * RATE], RATE)
+
+
+def test_silence_is_named() -> None:
+    with pytest.raises(errors.SilentAudioError, match="silent"):
+        extract_array(np.zeros(6 * RATE, np.float32), RATE)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 48_000, 96_000])
+def test_any_rate_can_be_measured(rate: int) -> None:
+    rng = np.random.default_rng(0)
+    track = extract_array(0.1 * rng.standard_normal((2, 5 * rate)).astype(np.float32), rate)
+    assert np.isfinite(track.values["integrated_loudness"])
+    assert np.isfinite(track.values["detail_std_1k_2k"])
+    assert np.isnan(track.values["detail_std_11k_14k"]) == (rate < 28_000)
+
+
+def test_memory_stays_flat_however_long_the_file() -> None:
+    block = 0.1 * np.random.default_rng(0).standard_normal((1, 80_000)).astype(np.float32)
+
+    class Endless:
+        name, rate, channels, native_rate, native_channels, codec = "long", 8_000, 1, 8_000, 1, "none"
+        warnings: list[str] = []  # noqa: RUF012
+
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+        def blocks(self, seconds: float) -> object:
+            assert seconds * self.rate == block.shape[1]
+            return (block.copy() for _ in range(self.count))
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        stream: AudioStream = Endless(count)  # type: ignore[assignment]
+        assert extract_stream(stream).duration == 10.0 * count
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(3)
+    assert peak(240) < peak(80) + 8_000_000  # forty minutes against thirteen
