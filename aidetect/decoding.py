@@ -379,7 +379,7 @@ def _open_sndfile(item: _Input, kind: str) -> _Source:
                 return
             if len(got) == 0:
                 return
-            yield _Chunk(np.ascontiguousarray(got.T), rate, layout)
+            yield _Chunk(np.array(got.T, order="C"), rate, layout)  # a copy: the buffer is filled again
             if len(got) < _CHUNK:
                 return
 

@@ -6,7 +6,7 @@ import collections
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,11 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 5
 MIN_SOURCES = 3
 """Least number of sources per class, from which rates on unseen sources can be told at all."""
+COPY_WEIGHT = 0.35
+"""Weight of an altered copy of a track: it is shorter and poorer than the track."""
 _MIN_TRACKS = 8
 _STARTS = 3
+_EPOCHS = 25
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,11 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("patterns", "shimmer", "linear", "patterns", strength=0.001),
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
     Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
-    Recipe("dynamics", "compression", "trees"),
-    Recipe("dynamics_net", "compression", "network", strength=0.1),
-    Recipe("voice", "vocals", "trees"),
-    Recipe("voice_line", "vocals", "linear", strength=0.01),
+    Recipe("dynamics", "compression", "linear", strength=0.01),
+    Recipe("voice", "vocals", "linear", strength=0.01),
 )
 """The experts of a detector."""
-_VOCAL_ONLY = ("voice", "voice_line")
+_VOCAL_ONLY = ("voice",)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -121,14 +122,16 @@ def split_groups(table: FeatureTable) -> Ints:
 def row_weights(table: FeatureTable) -> Floats:
     """Weights that keep a big source or generator from dominating; both classes weigh the same in all.
 
-    A source of n tracks counts as the square root of n, and a generator (for people: a source) of n tracks as n to the
-    three quarters.
+    A source of n tracks counts as the square root of n; within AI, a generator of m tracks is divided once more by the
+    fourth root of m. Altered copies count :data:`COPY_WEIGHT` of a plain track.
     """
-    sources = table.column("source")
-    makers = [r["generator"] if r["label"] == "ai" and r["generator"] else r["source"] for r in table.rows]
-    of_source, of_maker = collections.Counter(sources.tolist()), collections.Counter(makers)
-    weight = np.array([of_source[s] ** -0.5 * of_maker[m] ** -0.25 for s, m in zip(sources, makers, strict=True)])
     ai = table.column("label") == "ai"
+    plain = table.column("variant") == ""
+    sources, generators = table.column("source").tolist(), table.column("generator").tolist()
+    of_source, of_generator = collections.Counter(sources), collections.Counter(generators)
+    weight = np.array([of_source[name] ** -0.5 for name in sources])
+    weight *= np.where(ai, [of_generator[name] ** -0.25 for name in generators], 1.0)
+    weight *= np.where(plain, 1.0, COPY_WEIGHT)
     for side in (ai, ~ai):
         if side.any():
             weight[side] *= 0.5 * len(weight) / weight[side].sum()
@@ -204,7 +207,6 @@ def _fit_network(
     recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int
 ) -> NetworkExpert:
     """Fit three networks from different starts and join their hidden layers: their mean is one wider network."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
     mean, scale = _moments(x)
@@ -213,12 +215,10 @@ def _fit_network(
     drawn = rng.choice(len(z), 2 * len(z), p=weight.astype(np.float64) / weight.astype(np.float64).sum())
     nets = []
     for start in range(_STARTS):
-        net = MLPClassifier(
-            (64,), alpha=1.0 / recipe.strength, max_iter=25, learning_rate_init=2e-3, random_state=seed + start
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is the point
-            nets.append(net.fit(z[drawn], ai[drawn]))
+        net = MLPClassifier((64,), alpha=1.0 / recipe.strength, learning_rate_init=2e-3, random_state=seed + start)
+        for _ in range(_EPOCHS):  # stopping early is part of the regularisation
+            net.partial_fit(z[drawn], ai[drawn], classes=(False, True))
+        nets.append(net)
     return NetworkExpert(
         recipe.name,
         recipe.family,
@@ -227,7 +227,7 @@ def _fit_network(
         scale,
         hidden=np.concatenate([net.coefs_[0] for net in nets], axis=1).astype(np.float32),
         offsets=np.concatenate([net.intercepts_[0] for net in nets]).astype(np.float32),
-        weights=np.concatenate([net.coefs_[1][:, 0] for net in nets]).astype(np.float32) / _STARTS,
+        weights=(np.concatenate([net.coefs_[1][:, 0] for net in nets]) / _STARTS).astype(np.float32),
         bias=float(np.mean([net.intercepts_[1][0] for net in nets])),
     )
 
@@ -239,12 +239,12 @@ def _fit_trees(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, we
         warnings.simplefilter("ignore", RuntimeWarning)
         fill = np.nan_to_num(np.nanmedian(x, axis=0)).astype(np.float32)
     model = GradientBoostingClassifier(
-        n_estimators=200,
-        learning_rate=0.08,
-        max_depth=4,
+        n_estimators=250,
+        learning_rate=0.07,
+        max_depth=5,
         min_samples_leaf=12,
         subsample=0.6,
-        max_features=min(20, len(columns)),
+        max_features=min(12, len(columns)),
         random_state=seed,
     ).fit(np.where(np.isfinite(x), x, fill), ai, sample_weight=weight)
     prior = float(np.log(weight[ai].sum() / weight[~ai].sum()))
@@ -315,11 +315,17 @@ class OutOfSource:
         What the gate said.
     fold : ndarray of int, shape (tracks,)
         Which fold each track was tested in.
+    experts : Mapping of int to tuple
+        The experts that did not see each fold.
+    gates : Mapping of int to LinearExpert
+        The gates that did not see each fold.
     """
 
     scores: Mapping[str, Floats]
     sings: Mask
     fold: Ints
+    experts: Mapping[int, tuple[Expert, ...]] = field(default_factory=dict)
+    gates: Mapping[int, LinearExpert] = field(default_factory=dict)
 
 
 def folds_of(table: FeatureTable, *, folds: int = FOLDS, seed: int = 0) -> Ints:
@@ -351,21 +357,21 @@ def out_of_source(
     ai, weight = table.column("label") == "ai", row_weights(table)
     numbers = sorted(set(fold.tolist()))
 
-    def one(number: int, recipe: Recipe) -> Floats:
-        expert = fit_expert(recipe, views, ai, weight, np.flatnonzero(fold != number))
-        return expert.score(views)[fold == number]
+    def one(number: int, recipe: Recipe) -> Expert:
+        return fit_expert(recipe, views, ai, weight, np.flatnonzero(fold != number))
 
     tasks = [(number, recipe) for recipe in recipes for number in numbers]
-    found = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
+    fitted = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
     scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
-    for (number, recipe), part in zip(tasks, found, strict=True):
-        scores[recipe.name][fold == number] = part
+    for (number, recipe), expert in zip(tasks, fitted, strict=True):
+        scores[recipe.name][fold == number] = expert.score(views)[fold == number]
+    by_fold = {n: tuple(e for (m, _), e in zip(tasks, fitted, strict=True) if m == n) for n in numbers}
     sings = np.zeros(len(table), dtype=bool)
     pitched = np.isfinite(table.values[:, [f.name for f in describe_features()].index("f0_median")])
-    for number in numbers:
-        gate = fit_gate(table, np.flatnonzero(fold != number))
+    gates = {number: fit_gate(table, np.flatnonzero(fold != number)) for number in numbers}
+    for number, gate in gates.items():
         sings[fold == number] = gate.score(views)[fold == number] > 0.0
-    return OutOfSource(scores, sings & pitched, fold)
+    return OutOfSource(scores, sings & pitched, fold, by_fold, gates)
 
 
 def fit_combiners(
@@ -430,6 +436,34 @@ def cross_fitted(found: OutOfSource, ai: Mask, weight: Floats) -> tuple[Floats, 
         for name in moved:
             evidence[name][test] = moved[name]
     return logits, evidence
+
+
+def fold_detectors(
+    table: FeatureTable, *, folds: int = FOLDS, seed: int = 0, jobs: int = 1
+) -> tuple[dict[int, Detector], dict[str, int]]:
+    """Make one detector per fold of sources that saw nothing of it.
+
+    Returns
+    -------
+    detectors : dict of int to Detector
+        By fold.
+    fold_of_source : dict of str to int
+        Which fold, and so which detector, belongs to a source.
+    """
+    ai, weight = table.column("label") == "ai", row_weights(table)
+    plain = table.column("variant") == ""
+    fold = folds_of(table, folds=folds, seed=seed)
+    found = out_of_source(table, fold, jobs=jobs)
+    probability = _probability(cross_fitted(found, ai, weight)[0])
+    detectors = {}
+    for number, experts in found.experts.items():
+        rest = fold != number
+        combiners = fit_combiners(
+            {n: s[rest] for n, s in found.scores.items()}, found.sings[rest], ai[rest], weight[rest]
+        )
+        thresholds = choose_thresholds(probability[rest & plain], ai[rest & plain])
+        detectors[number] = Detector(experts, found.gates[number], combiners, thresholds, {"version": f"fold {number}"})
+    return detectors, dict(zip(table.column("source").tolist(), fold.tolist(), strict=True))
 
 
 def choose_thresholds(

@@ -72,11 +72,11 @@ def _encode_sndfile(y: Floats, rate: int, name: str, kbps: int) -> bytes:
     out = io.BytesIO()
     if name == "mp3":
         least, most = (32, 320) if rate >= 32_000 else (8, 160)
-        level = (most - min(max(kbps, least), most)) / (most - least)
+        level = min((most - min(max(kbps, least), most)) / (most - least), 0.99)  # libsndfile refuses 1
         sf.write(out, y.T, rate, format="MP3", compression_level=level, bitrate_mode="CONSTANT")
     else:  # 64 kbit/s is Vorbis' quality 0, 112 is 3, 256 is 8 of 10
         quality = float(np.interp(kbps, (45, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320), np.arange(-1, 10) / 10.0))
-        sf.write(out, y.T, rate, format="OGG", subtype="VORBIS", compression_level=1.0 - max(quality, 0.0))
+        sf.write(out, y.T, rate, format="OGG", subtype="VORBIS", compression_level=min(1.0 - max(quality, 0.0), 0.99))
     return out.getvalue()
 
 

@@ -104,6 +104,17 @@ def test_one_to_eight_channels_fold_to_mono_or_stereo(tmp_path: Path, channels: 
     assert np.abs(got).max() <= 1.0
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 3.7, 100.0])
+def test_long_files_come_out_in_order_whatever_the_block(tmp_path: Path, channels: int, seconds: float) -> None:
+    ramp = np.linspace(-0.9, 0.9, 7 * RATE, dtype=np.float32)
+    sf.write(tmp_path / "ramp.wav", np.stack([ramp] * channels, axis=1), RATE, subtype="FLOAT")
+    with open_audio(tmp_path / "ramp.wav") as stream:
+        got = np.concatenate(list(stream.blocks(seconds)), axis=1)
+    expected = ramp if channels < 3 else ramp * (1 + np.sqrt(0.5)) / (1 + np.sqrt(0.5))
+    np.testing.assert_allclose(got[0], expected, atol=1e-6)
+
+
 def test_blocks_are_full_but_the_last(song_path: Path) -> None:
     with open_audio(song_path) as stream:
         lengths = [block.shape[1] for block in stream.blocks(1.0)]

@@ -1,0 +1,190 @@
+"""Measure the shipped model's recipe on sources it does not see, and write the model card.
+
+    python benchmarks/model_card.py --table models --out models/README.md
+
+Reads the feature table of the repository; no audio is needed. Where docs/robustness.json and docs/speed.json are there,
+made by benchmarks/robustness.py and benchmarks/speed.py, their tables are included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from aidetect.dataset import load_table
+from aidetect.detector import Detector, default_model_path
+from aidetect.evaluation import Evaluation, Metrics, cross_validate, metrics, reliability, wilson
+
+
+def percent(x: float) -> str:
+    """Format a share."""
+    return "-" if x != x else f"{100 * x:.1f} %"
+
+
+def median(evaluations: list[Evaluation], read: str) -> float:
+    """Median over the repeats of one figure."""
+    return float(np.median([getattr(e.overall, read) for e in evaluations]))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Format a Markdown table."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+
+
+def overall(found: list[Evaluation]) -> str:
+    """Format the main figures and those of each part alone."""
+    names = list(found[0].alone())
+    rows = [
+        [
+            "**whole detector**",
+            f"**{median(found, 'auroc'):.4f}**",
+            f"**{median(found, 'tpr_at_5'):.3f}**",
+            f"**{median(found, 'tpr_at_1'):.3f}**",
+        ]
+    ]
+    for name in names:
+        figures = np.median([e.alone()[name] for e in found], axis=0)
+        label = name if not name.startswith("expert ") else f"expert `{name[7:]}`"
+        label = f"family {label}" if not name.startswith("expert ") else label
+        if name == "expert peaks":
+            label += " (linear peak-residue model)"
+        rows.append([label, f"{figures[0]:.4f}", f"{figures[1]:.3f}", f"{figures[2]:.3f}"])
+    return table(["", "AUROC", "TPR at 5 % FPR", "TPR at 1 % FPR"], rows)
+
+
+def verdicts(found: list[Evaluation]) -> str:
+    """Format the verdicts and the calibration."""
+    m = found[0].overall
+    flagged = round(m.false_positives * m.human)
+    low, high = wilson(flagged, m.human)
+    rows = [
+        ["human tracks called AI", percent(median(found, "false_positives"))],
+        ["in the first split", f"{flagged} of {m.human}, 95 % interval {percent(low)} to {percent(high)}"],
+        ["AI tracks found", percent(median(found, "found"))],
+        ["AI tracks called human", percent(median(found, "missed"))],
+        ["uncertain, all tracks", percent(median(found, "uncertain"))],
+        ["Brier score", f"{median(found, 'brier'):.4f}"],
+        ["expected calibration error", f"{median(found, 'calibration_error'):.4f}"],
+    ]
+    return table(["thresholds from the other folds", ""], rows)
+
+
+def slices(evaluation: Evaluation, entries: np.ndarray, side: np.ndarray, *, least: int) -> str:
+    """Format figures per value of some column, for one class, against all of the other class."""
+    rows = []
+    for name in sorted(set(entries[side].tolist())):
+        here = side & (entries == name)
+        if here.sum() < least:
+            continue
+        both = here | (evaluation.ai != evaluation.ai[here][0])
+        m: Metrics = metrics(evaluation.probability[both], evaluation.ai[both], evaluation.thresholds)
+        is_ai = bool(evaluation.ai[here][0])
+        rows.append(
+            [
+                name,
+                str(int(here.sum())),
+                f"{m.auroc:.3f}",
+                percent(m.found if is_ai else m.false_positives),
+                percent(_uncertain(evaluation, here)),
+            ]
+        )
+    is_ai = bool(evaluation.ai[side][0])
+    return table(["", "tracks", "AUROC", "found" if is_ai else "called AI", "uncertain"], rows)
+
+
+def _uncertain(evaluation: Evaluation, here: np.ndarray) -> float:
+    given = [evaluation.thresholds.verdict(float(p)) for p in evaluation.probability[here]]
+    return float(np.mean([v == "uncertain" for v in given]))
+
+
+def columns(evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """Sort the tracks into slices."""
+
+    def of(name: str) -> np.ndarray:
+        return np.array([row.get(name, "") or "unknown" for row in evaluation.rows])
+
+    seconds = np.array([float(row["seconds"]) for row in evaluation.rows])
+    bins = np.array(["under 15 s", "15 to 60 s", "over 60 s"])
+    origin = np.array(["Debian packages" if s.startswith("deb:") else "repositories" for s in of("source")])
+    return {
+        "generator": of("generator"),
+        "codec": of("codec"),
+        "length": bins[np.digitize(seconds, (15.0, 60.0))],
+        "channels": of("channels"),
+        "sample rate": of("sample_rate"),
+        "vocals": of("vocals"),
+        "origin": origin,
+    }
+
+
+def main() -> None:
+    """Write the card."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", default="models")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", default="models/README.md")
+    args = parser.parse_args()
+    data = load_table(args.table)
+    found = cross_validate(data, folds=args.folds, repeats=args.repeats, jobs=args.jobs)
+    first = found[0]
+    by = columns(first)
+    about = Detector.load(default_model_path()).about
+    text = Path(__file__).with_name("model_card.template.md").read_text(encoding="utf-8")
+    human_slices = [
+        f"### Human music by {name}\n\n" + slices(first, by[name], ~first.ai, least=20)
+        for name in ("origin", "codec", "length", "channels", "sample rate", "vocals")
+    ]
+    robustness = Path("docs/robustness.json")
+    parts = {
+        "version": about["version"],
+        "digest": about["data"][:16],
+        "human": str(about["tracks"]["human"]),
+        "ai": str(about["tracks"]["ai"]),
+        "human_sources": str(about["sources"]["human"]),
+        "ai_sources": str(about["sources"]["ai"]),
+        "generators": str(len(about["generators"])),
+        "rows": str(len(data)),
+        "repeats": str(args.repeats),
+        "folds": str(args.folds),
+        "spread": ", ".join(f"{e.overall.auroc:.4f}" for e in found),
+        "overall": overall(found),
+        "verdicts": verdicts(found),
+        "reliability": table(
+            ["mean prediction", "share of AI", "tracks"],
+            [[f"{p:.2f}", f"{share:.2f}", str(n)] for p, share, n in reliability(first.probability, first.ai)],
+        ),
+        "by_generator": slices(first, by["generator"], first.ai, least=4),
+        "by_codec_ai": slices(first, by["codec"], first.ai, least=20),
+        "by_length_ai": slices(first, by["length"], first.ai, least=20),
+        "human_slices": "\n\n".join(human_slices),
+        "robustness": _robustness(json.loads(robustness.read_text())) if robustness.exists() else "Not measured yet.",
+    }
+    for key, value in parts.items():
+        text = text.replace("{{" + key + "}}", value)
+    Path(args.out).write_text(text, encoding="utf-8")
+    print(parts["overall"], parts["verdicts"], sep="\n\n")
+
+
+def _robustness(rows: list[dict[str, float]]) -> str:
+    cells = [
+        [
+            r["transform"],
+            f"{r['human']} / {r['ai']}",
+            f"{r['auroc']:.3f}",
+            percent(r["false_positives"]),
+            percent(r["found"]),
+            percent(r["uncertain"]),
+        ]
+        for r in rows
+    ]
+    return table(["transform", "human / AI", "AUROC", "human called AI", "AI found", "uncertain"], cells)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Robustness: altered excerpts of tracks, scored by models that never saw their sources.
+
+    python benchmarks/robustness.py LABELS.csv [LABELS.csv ...] --table models --store FOLDER --out docs/robustness.json
+
+Excerpts of 20 seconds are taken from the middle of tracks of both classes, at most two from a source, and passed
+through every transform of `aidetect.transforms.GRID`. For every fold of sources a detector is trained on all other
+folds of the feature table, with thresholds from those folds' clean tracks; it scores the excerpts of its own fold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from aidetect.dataset import excerpt, load_table
+from aidetect.detector import Detector
+from aidetect.errors import AidetectError
+from aidetect.evaluation import auroc, wilson
+from aidetect.experts import Views
+from aidetect.extraction import TrackFeatures, extract_array
+from aidetect.labels import LabelledTrack, read_labels
+from aidetect.store import FeatureStore, content_key
+from aidetect.training import fold_detectors
+from aidetect.transforms import GRID, Transform
+
+SECONDS = 20.0
+CLEAN = Transform("clean", lambda y, rate: (y, rate))
+
+
+def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: int = 0) -> list[LabelledTrack]:
+    """Draw tracks of each class, few from each source."""
+    order = np.random.default_rng(seed).permutation(len(tracks))
+    taken: Counter[str] = Counter()
+    classes: Counter[str] = Counter()
+    chosen = []
+    for i in order:
+        track = tracks[i]
+        if classes[track.label] < count and taken[track.source] < per_source:
+            chosen.append(track)
+            taken[track.source] += 1
+            classes[track.label] += 1
+    return chosen
+
+
+def altered(track: LabelledTrack, transform: Transform, store: FeatureStore) -> TrackFeatures | None:
+    """Measure the middle of a track after a transform; None where that is impossible."""
+    key = content_key(track.path, f"middle{SECONDS:.0f}-{transform.name}".replace("/", "_"))
+    found = store.get(key)
+    if found is None:
+        try:
+            y, rate = excerpt(track.path, seconds=SECONDS, position=0.5)
+            found = extract_array(*transform.apply(y, rate))
+        except AidetectError:
+            return None
+        store.put(key, found)
+    return found
+
+
+def measured(
+    tracks: list[LabelledTrack], transform_number: int, store: FeatureStore, jobs: int
+) -> list[TrackFeatures | None]:
+    """Measure all tracks through one transform (by number: a Transform holds functions and cannot be sent)."""
+    return Parallel(n_jobs=jobs)(delayed(_numbered)(track, transform_number, store) for track in tracks)
+
+
+def _numbered(track: LabelledTrack, number: int, store: FeatureStore) -> TrackFeatures | None:
+    return altered(track, CLEAN if number < 0 else GRID[number], store)
+
+
+def main() -> None:
+    """Run the grid and write its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labels", nargs="+")
+    parser.add_argument("--table", default="models")
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--count", type=int, default=80, help="tracks per class")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--measure-only", action="store_true")
+    parser.add_argument("--out", default="docs/robustness.json")
+    args = parser.parse_args()
+    store = FeatureStore(args.store)
+    tracks = choose([t for path in args.labels for t in read_labels(path)], args.count, per_source=2)
+    results = {}
+    for number in range(-1, len(GRID)):
+        results[number] = measured(tracks, number, store, args.jobs)
+        print((CLEAN if number < 0 else GRID[number]).name, flush=True)
+    if args.measure_only:
+        return
+    detectors, fold_of_source = fold_detectors(load_table(args.table), jobs=args.jobs)
+    ai = np.array([t.label == "ai" for t in tracks])
+    rows = []
+    for number, features in results.items():
+        probability, verdict = score(features, tracks, detectors, fold_of_source)
+        ok = np.isfinite(probability)
+        flagged = int((verdict[ok & ~ai] == "ai").sum())
+        humans = int((ok & ~ai).sum())
+        rows.append(
+            {
+                "transform": (CLEAN if number < 0 else GRID[number]).name,
+                "human": humans,
+                "ai": int((ok & ai).sum()),
+                "auroc": round(auroc(probability[ok], ai[ok]), 4),
+                "false_positives": round(flagged / humans, 4),
+                "false_positives_high": round(wilson(flagged, humans)[1], 4),
+                "found": round(float((verdict[ok & ai] == "ai").mean()), 4),
+                "uncertain": round(float((verdict[ok] == "uncertain").mean()), 4),
+            }
+        )
+        print(rows[-1], flush=True)
+    Path(args.out).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def score(
+    features: list[TrackFeatures | None],
+    tracks: list[LabelledTrack],
+    detectors: dict[int, Detector],
+    fold_of_source: dict[str, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score each track with the detector that did not see its source: probabilities and verdicts."""
+    probability = np.full(len(tracks), np.nan)
+    verdict = np.full(len(tracks), "", dtype="<U10")
+    for fold, detector in detectors.items():
+        here = [i for i, t in enumerate(tracks) if fold_of_source.get(t.source) == fold and features[i] is not None]
+        if not here:
+            continue
+        values = np.array([list(features[i].values.values()) for i in here], dtype=np.float16).astype(np.float32)
+        logits, _ = detector.decide(Views(values, np.array([features[i].details for i in here])))
+        probability[here] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(float), -12, 12)))
+        verdict[here] = [detector.thresholds.verdict(float(p)) for p in probability[here]]
+    return probability, verdict
+
+
+if __name__ == "__main__":
+    main()

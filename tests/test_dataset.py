@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from tables import made_up
+
+from aidetect import dataset
+from aidetect.errors import LabelsError
+from aidetect.labels import LabelledTrack
+from aidetect.store import FeatureStore
+
+
+def test_tables_survive_storage(tmp_path: Path) -> None:
+    table = made_up(tracks=30)
+    dataset.save_table(table, tmp_path)
+    back = dataset.load_table(tmp_path)
+    np.testing.assert_allclose(back.values, table.values, rtol=1e-3, atol=1e-6)
+    np.testing.assert_array_equal(back.details, table.details)
+    assert back.rows == table.rows
+    assert back.digest() == table.digest()
+
+
+def test_a_damaged_table_is_told(tmp_path: Path) -> None:
+    (path,) = dataset.save_table(made_up(tracks=20), tmp_path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(LabelsError, match="damaged"):
+        dataset.load_table(tmp_path)
+    with pytest.raises(LabelsError, match="no feature table"):
+        dataset.load_table(tmp_path / "elsewhere")
+
+
+def test_tracks_that_cannot_be_measured_are_reported_and_left_out(tmp_path: Path, song_path: Path) -> None:
+    (tmp_path / "bad.mp3").write_bytes(b"no sound in here" * 100)
+    tracks = [LabelledTrack(tmp_path / "bad.mp3", "ai", "s1"), LabelledTrack(song_path, "human", "s2")]
+    said: list[str] = []
+    table = dataset.build_table(tracks, report=said.append)
+    assert [row["label"] for row in table.rows] == ["human"]
+    assert len(said) == 1
+    assert "bad.mp3" in said[0]
+    with pytest.raises(LabelsError, match="none"):
+        dataset.build_table(tracks[:1])
+
+
+def test_altered_copies_are_repeatable_and_differ(song_path: Path, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    track = LabelledTrack(song_path, "human", "s")
+    table = dataset.build_table([track], variants=("", "aug1", "aug2"), store=store)
+    again = dataset.build_table([track], variants=("", "aug1", "aug2"))
+    assert table.column("variant").tolist() == ["", "aug1", "aug2"]
+    assert table.digest() == again.digest()
+    assert not np.array_equal(table.details[1], table.details[2])
+
+
+def test_the_store_saves_decoding(song_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FeatureStore(tmp_path)
+    first = dataset.measure(song_path, store=store)
+    monkeypatch.setattr(dataset, "extract", lambda path: pytest.fail("decoded again"))
+    assert dataset.measure(song_path, store=store).values == pytest.approx(dict(first.values), nan_ok=True, rel=1e-6)
+
+
+@pytest.mark.parametrize("position", [0.0, 0.5, 1.0])
+def test_excerpts_lie_where_they_should(tmp_path: Path, position: float) -> None:
+    ramp = np.linspace(-0.5, 0.5, 80_000, dtype=np.float32)
+    sf.write(tmp_path / "ramp.wav", ramp, 8_000, subtype="FLOAT")
+    y, rate = dataset.excerpt(tmp_path / "ramp.wav", seconds=2.0, position=position)
+    assert (y.shape, rate) == ((1, 16_000), 8_000)
+    start = round(position * 64_000)
+    np.testing.assert_allclose(y[0], ramp[start : start + 16_000])

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tables import made_up
+
+import aidetect
+from aidetect import training
+from aidetect.detector import Detector, Thresholds
+from aidetect.errors import AudioError, ModelFileError, OutputError
+from aidetect.experts import Views
+from aidetect.modelfile import read_model, write_model
+
+RECIPES = tuple(r for r in training.RECIPES if r.name in ("peaks", "patterns", "texture", "texture_net", "dynamics", "voice"))
+
+
+@pytest.fixture(scope="module")
+def small() -> Detector:
+    return training.fit_detector(made_up(), version="small", recipes=RECIPES)
+
+
+@pytest.fixture(scope="module")
+def small_path(small: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "small.model"
+    small.save(path)
+    return path
+
+
+def test_a_saved_detector_answers_as_before(small: Detector, small_path: Path) -> None:
+    table = made_up(seed=5)
+    views = Views(table.values, table.details)
+    again = Detector.load(small_path)
+    np.testing.assert_allclose(again.decide(views)[0], small.decide(views)[0], atol=1e-5)
+    assert again.version == "small"
+    assert again.thresholds == small.thresholds
+    assert again.about["metrics"]["auroc"] > 0.9
+
+
+def test_evidence_of_families_adds_up_to_the_probability(small: Detector, song: np.ndarray) -> None:
+    result = small.score_array(song, 44_100)
+    kind = "instrumental" if result.families["vocals"] is None else "vocal"
+    total = sum(v for v in result.families.values() if v is not None) + small.combiners[kind].bias
+    assert result.probability == pytest.approx(1 / (1 + math.exp(-np.clip(total, -12, 12))), abs=1e-4)
+
+
+def test_the_vocal_family_abstains_where_nobody_sings(small: Detector) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 5 * 44_100)).astype(np.float32)
+    result = small.score_array(noise, 44_100)
+    assert result.families["vocals"] is None
+    assert result.to_dict()["families"]["vocals"] is None
+
+
+def test_the_shipped_model_scores(song_path: Path) -> None:
+    result = aidetect.score(song_path)
+    assert 0.0 <= float(result) == result.probability <= 1.0
+    assert result.verdict in ("ai", "human", "uncertain")
+    assert set(result.families) == {"compression", "shimmer", "vocals"}
+    assert result.path == str(song_path)
+    assert result.sample_rate == 44_100
+    assert result.model_version
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["verdict"] == result.verdict
+    with pytest.raises(TypeError):
+        result.features["plr"] = 0.0
+
+
+def test_array_and_file_get_one_answer(song: np.ndarray, song_path: Path) -> None:
+    import soundfile as sf
+
+    y, rate = sf.read(song_path, dtype="float32")
+    assert aidetect.score_array(y.T, rate).probability == pytest.approx(aidetect.score(song_path).probability, abs=1e-6)
+
+
+def test_errors_pass_through(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="none"):
+        aidetect.score(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize(
+    ("p", "verdict"), [(0.95, "ai"), (0.9, "ai"), (0.5, "uncertain"), (0.2, "human"), (0.0, "human")]
+)
+def test_verdicts(p: float, verdict: str) -> None:
+    assert Thresholds(ai=0.9, human=0.2).verdict(p) == verdict
+
+
+def test_model_files_hold_nothing_that_is_executed(small_path: Path) -> None:
+    with zipfile.ZipFile(small_path) as archive:
+        for name in archive.namelist():
+            header = archive.read(name)[:200]
+            assert header.startswith(b"\x93NUMPY")
+            assert b"'|O'" not in header
+
+
+def test_foreign_files_are_refused(tmp_path: Path, small_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("executed",)
+
+    objects = io.BytesIO()
+    np.savez(objects, **{"about.json": np.array([Evil()], dtype=object)})
+    cases = {
+        "pickle": pickle.dumps(Evil()),
+        "objects": objects.getvalue(),
+        "text": b"hello",
+        "empty": b"",
+        "cut": small_path.read_bytes()[:-300],
+    }
+    for name, data in cases.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(ModelFileError, match=name):
+            Detector.load(path)
+    with pytest.raises(ModelFileError, match="nowhere"):
+        Detector.load(tmp_path / "nowhere.model")
+
+
+def test_newer_formats_and_other_extractors_are_told(tmp_path: Path, small_path: Path) -> None:
+    about, arrays = read_model(small_path)
+    write_model(tmp_path / "newer", about | {"format": 99}, arrays)
+    (about_other := dict(about))["extractor"] = -1
+    write_model(tmp_path / "other", about_other, arrays)
+    with pytest.raises(ModelFileError, match="newer"):
+        Detector.load(tmp_path / "newer")
+    with pytest.raises(ModelFileError, match="extractor"):
+        Detector.load(tmp_path / "other")
+
+
+def test_trees_that_run_in_circles_are_refused(tmp_path: Path, small_path: Path) -> None:
+    about, arrays = read_model(small_path)
+    left = arrays["texture.left"].copy()
+    inner = np.flatnonzero(arrays["texture.feature"] >= 0)[0]
+    left[inner] = inner
+    write_model(tmp_path / "loop", about, arrays | {"texture.left": left})
+    with pytest.raises(ModelFileError, match="trees"):
+        Detector.load(tmp_path / "loop")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damaged_models_are_refused_or_work(small_path: Path, data: st.DataObject, tmp_path: Path) -> None:
+    original = bytearray(small_path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        original[data.draw(st.integers(0, len(original) - 1))] ^= data.draw(st.integers(1, 255))
+    path = tmp_path / "damaged"
+    path.write_bytes(original)
+    try:
+        Detector.load(path)
+    except ModelFileError as error:
+        assert str(path) in str(error)
+
+
+def test_saving_where_one_may_not_is_told(small: Detector, tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        small.save(tmp_path / "no" / "such" / "folder.model")
+
+
+def test_importing_and_scoring_need_no_training_libraries(song_path: Path) -> None:
+    code = (
+        "import sys, aidetect;"
+        "heavy = {'numpy', 'scipy', 'librosa', 'sklearn', 'soundfile', 'av'} & set(sys.modules);"
+        "assert not heavy, heavy;"
+        f"aidetect.score({str(song_path)!r});"
+        "late = {'librosa', 'sklearn', 'matplotlib'} & set(sys.modules);"
+        "assert not late, late"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
+from tables import made_up
+
+from aidetect import evaluation, training
+from aidetect.detector import Thresholds
+
+LIMITS = Thresholds(ai=0.8, human=0.3)
+
+
+@pytest.fixture(scope="module")
+def predictions() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    ai = np.arange(600) % 2 == 0
+    return np.clip(0.3 * ai + 0.7 * rng.random(600), 0, 1).round(2).astype(np.float32), ai
+
+
+def test_auroc_agrees_with_scikit_learn_ties_included(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+    p, ai = predictions
+    assert evaluation.auroc(p, ai) == pytest.approx(roc_auc_score(ai, p))
+    assert np.isnan(evaluation.auroc(p[ai], ai[ai]))
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
+def test_rates_agree_with_scikit_learn(predictions: tuple[np.ndarray, np.ndarray], rate: float) -> None:
+    p, ai = predictions
+    fpr, tpr, _ = roc_curve(ai, p, drop_intermediate=False)
+    assert evaluation.tpr_at(p, ai, rate) == pytest.approx(tpr[fpr <= rate].max(), abs=0.01)
+
+
+def test_brier_score_of_balanced_classes_agrees_with_scikit_learn(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+    p, ai = predictions
+    assert evaluation.metrics(p, ai, LIMITS).brier == pytest.approx(brier_score_loss(ai, p), abs=1e-5)
+
+
+def test_a_calibrated_prediction_has_no_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(40_000).astype(np.float32)
+    ai = rng.random(40_000) < p
+    assert evaluation.metrics(p, ai, LIMITS).calibration_error < 0.02
+    assert evaluation.metrics(np.clip(p + 0.2, 0, 1), ai, LIMITS).calibration_error > 0.1
+
+
+def test_shares_of_verdicts() -> None:
+    p = np.array([0.9, 0.5, 0.1, 0.95, 0.2, 0.1, 0.5, 0.1], dtype=np.float32)
+    ai = np.array([1, 1, 1, 0, 0, 0, 0, 0], dtype=bool)
+    m = evaluation.metrics(p, ai, LIMITS)
+    assert (m.found, m.missed) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert m.false_positives == pytest.approx(1 / 5)
+    assert m.uncertain == pytest.approx(2 / 8)
+    assert m.false_positives_high == pytest.approx(0.6245, abs=1e-3)  # Wilson's interval of 1 in 5
+
+
+def test_wilson_interval_of_nothing_is_everything() -> None:
+    assert evaluation.wilson(0, 0) == (0.0, 1.0)
+    assert evaluation.wilson(0, 100)[1] == pytest.approx(0.0370, abs=1e-3)
+
+
+def test_cross_validation_tests_every_plain_row_once_and_slices_it() -> None:
+    table = made_up()
+    recipes = tuple(r for r in training.RECIPES if r.name in ("texture_net", "dynamics", "voice"))
+    (found,) = evaluation.cross_validate(table, recipes=recipes)
+    assert [row["id"] for row in found.rows] == [row["id"] for row in table.rows]
+    assert set(found.by("generator")) == {"suno", "udio", "human"}
+    assert found.by("generator")["suno"].human == found.overall.human
+    assert {"compression", "shimmer", "vocals", "expert dynamics"} <= set(found.alone())
+    assert found.to_dict()["overall"]["ai"] == 80
+
+
+def test_altered_copies_are_learned_from_and_not_counted() -> None:
+    from dataclasses import replace
+
+    table = made_up()
+    rows = tuple(dict(row, variant="aug1") if i % 4 > 1 else row for i, row in enumerate(table.rows))
+    recipes = tuple(r for r in training.RECIPES if r.name == "texture_net")
+    (found,) = evaluation.cross_validate(replace(table, rows=rows), recipes=recipes)
+    assert len(found.rows) == 80
