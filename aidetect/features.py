@@ -28,7 +28,7 @@ class Feature:
     source : str
         Standard or paper that defines the formula; ``"aidetect"`` where the formula is this library's own.
     scored : bool
-        Whether the detector may use it. Levels, bandwidth and traces of a container are reported and never
+        Whether the detector may use it. Levels, lengths, bandwidth and traces of a container are reported and never
         scored: they tell the history of a file, not its maker.
     """
 
@@ -51,5 +51,8 @@ def describe_features() -> tuple[Feature, ...]:
     """
     from . import compression, shimmer, vocals
 
-    voice = tuple(Feature(name, "vocals", unit, meaning, source) for name, unit, meaning, source in vocals.FEATURES)
+    voice = tuple(
+        Feature(name, "vocals", unit, meaning, source, scored=name not in vocals.UNSCORED)
+        for name, unit, meaning, source in vocals.FEATURES
+    )
     return compression.FEATURES + shimmer.FEATURES + voice

@@ -47,8 +47,9 @@ def result_panel(result: Result) -> Panel:
     for warning in result.warnings:
         parts += [Text(), Text(f"Warning: {warning}", style="yellow")]
     channels = {1: "mono", 2: "stereo"}.get(result.channels, f"{result.channels} channels")
-    facts = f"{_clock(result.duration)} · {result.sample_rate / 1000:g} kHz · {channels} · {result.codec}"
-    parts += [Text(), Text(f"{facts} · model {result.model_version}", style="dim")]
+    facts = [_clock(result.duration), f"{result.sample_rate / 1000:g} kHz", channels, result.codec]
+    facts.append(f"model {_printable(result.model_version)}")
+    parts += [Text(), Text(" · ".join(fact for fact in facts if fact), style="dim")]
     return Panel(Group(*parts), title=Text(_printable(result.path)), title_align="left", padding=(1, 2), width=88)
 
 

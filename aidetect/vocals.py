@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["FEATURES", "PRESENCE", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
+__all__ = ["FEATURES", "PRESENCE", "UNSCORED", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -147,7 +147,7 @@ def vocal_features(windows: Sequence[VoiceWindow]) -> dict[str, float]:
     -------
     dict
         One entry per row of :data:`FEATURES`. With less than three seconds of singing everything is NaN but
-        what tells whether somebody sings (:data:`PRESENCE`).
+        ``voiced_seconds`` and what tells whether somebody sings (:data:`PRESENCE`).
     """
     values = dict.fromkeys((row[0] for row in FEATURES), np.nan)
     if not windows:
@@ -587,5 +587,10 @@ FEATURES: tuple[tuple[str, str, str, str], ...] = (
 )
 """Name, unit, meaning and source of every feature of this family."""
 
-PRESENCE = tuple(row[0] for row in FEATURES[: [row[0] for row in FEATURES].index("f0_median")])
+PRESENCE = tuple(
+    row[0] for row in FEATURES[: [row[0] for row in FEATURES].index("f0_median")] if row[0] != "voiced_seconds"
+)
 """Features from which a detector learns whether somebody sings; the others mean something only if so."""
+
+UNSCORED = ("voiced_seconds",)
+"""Reported and never scored: it grows with the length of the track."""

@@ -22,7 +22,9 @@ from aidetect.errors import AudioError, ModelFileError, OutputError
 from aidetect.experts import Views
 from aidetect.modelfile import read_model, write_model
 
-RECIPES = tuple(r for r in training.RECIPES if r.name in ("peaks", "patterns", "texture", "texture_net", "dynamics", "voice"))
+RECIPES = tuple(
+    r for r in training.RECIPES if r.name in ("peaks", "patterns", "texture", "texture_net", "dynamics", "voice")
+)
 
 
 @pytest.fixture(scope="module")
