@@ -55,7 +55,7 @@ def test_bad_input_gives_one_clear_line_and_the_rest_goes_on(
 def test_names_from_strangers_are_shown_and_not_obeyed(
     tmp_path: Path, song_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "[bold red]x[/] \x1b[2J.wav"
+    path = tmp_path / "[bold red]x \x1b[2J.wav"
     shutil.copy(song_path, path)
     assert main(["score", str(path)]) == 0
     text = capsys.readouterr().out
