@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .features import Feature, describe_features
     from .result import Result
-    from .training import train
+    from .training import add_generator, train
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,7 @@ __all__ = [
     "Feature",
     "FileError",
     "Result",
+    "add_generator",
     "describe_features",
     "evaluate",
     "score",
@@ -43,6 +44,7 @@ _HOMES = {
     "Feature": "features",
     "FileError": "batch",
     "Result": "result",
+    "add_generator": "training",
     "describe_features": "features",
     "evaluate": "evaluation",
     "score": "api",

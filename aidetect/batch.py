@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +102,18 @@ def score_folder(
 
 
 def score_files(
-    paths: list[Path], *, jobs: int = 1, model: str | os.PathLike[str] | None = None
+    paths: list[Path],
+    *,
+    jobs: int = 1,
+    model: str | os.PathLike[str] | None = None,
+    detector: Detector | None = None,
 ) -> Iterator[Result | FileError]:
-    """Score some files; parameters and yields as in :func:`score_folder`."""
-    detector = Detector.load(model)  # an unusable model is told at once, not by every file
-    one = partial(_score_one, model=model, version=detector.version)
+    """Score some files; parameters and yields as in :func:`score_folder`, or with a detector in memory."""
+    loaded = detector or Detector.load(model)  # an unusable model is told at once, not by every file
     if jobs == 1:
-        return map(one, paths)
+        return map(partial(_score_one, detector=loaded), paths)
+    name = None if model is None else os.fspath(model)
+    one = partial(_score_one, detector=detector) if detector else partial(_score_in_worker, model=name)
     from joblib import Parallel, delayed
 
     run = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="4*n_jobs", batch_size=1)
@@ -116,15 +121,25 @@ def score_files(
     return results
 
 
-def _score_one(path: Path, *, model: str | os.PathLike[str] | None, version: str) -> Result | FileError:
+@lru_cache(maxsize=4)
+def _loaded(model: str | None) -> Detector:
+    return Detector.load(model)
+
+
+def _score_in_worker(path: Path, *, model: str | None) -> Result | FileError:
+    """Score with a model that each process reads once."""
+    return _score_one(path, detector=_loaded(model))
+
+
+def _score_one(path: Path, *, detector: Detector) -> Result | FileError:
     try:
-        return Detector.load(model).score(path)
+        return detector.score(path)
     except AidetectError as error:
-        return FileError(str(path), str(error), version)
+        return FileError(str(path), str(error), detector.version)
     except MemoryError:
-        return FileError(str(path), f"{path}: not enough memory to score it.", version)
+        return FileError(str(path), f"{path}: not enough memory to score it.", detector.version)
     except Exception as error:  # a batch goes on, whatever a file from a stranger does to a decoder
-        return FileError(str(path), f"{path}: unexpected {type(error).__name__}: {error}", version)
+        return FileError(str(path), f"{path}: unexpected {type(error).__name__}: {error}", detector.version)
 
 
 def row_of(item: Result | FileError) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .errors import ModelFileError
+from .errors import ModelFileError, TrainingError
 from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, Views
 from .extraction import EXTRACTOR_VERSION, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
@@ -204,9 +204,77 @@ class Detector:
         ranked = sorted(moved.values(), key=lambda part: -abs(part.weight))
         return [part for part in ranked[:_REASONS] if abs(part.weight) >= 0.01]
 
-    def with_thresholds(self, thresholds: Thresholds) -> Detector:
-        """Return the same detector with other thresholds."""
-        return replace(self, thresholds=thresholds)
+    def recalibrate(
+        self,
+        human_paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        max_false_positive_rate: float = 0.01,
+        jobs: int = 1,
+        report: Callable[[str], None] = lambda message: None,
+    ) -> Detector:
+        """Set the threshold of the verdict ``ai`` by tracks of one's own that people made.
+
+        Rates estimated on one collection do not hold on another. With n tracks of the collection at hand, at most
+        ``floor((n + 1) * rate)`` of which may lie above it, the threshold keeps the rate on further tracks of the same
+        collection (split conformal prediction; Vovk, Gammerman, Shafer 2005).
+
+        Parameters
+        ----------
+        human_paths : path or iterable of path
+            A folder, or files, of music known to be people's; some 100 to 200 tracks.
+        max_false_positive_rate : float
+            Bound to keep.
+        jobs : int
+            Processes.
+        report : callable
+            Gets one line for every file that cannot be scored.
+
+        Returns
+        -------
+        Detector
+            With ``about["recalibration"]``: tracks used, rate, the threshold, and the recall that is left, as estimated
+            on AI tracks of sources outside training.
+
+        Raises
+        ------
+        TrainingError
+            Fewer tracks than the rate needs: 99 for 1 %.
+        """
+        from .batch import FileError, audio_files, score_files
+
+        if isinstance(human_paths, str | os.PathLike):
+            paths = audio_files(human_paths)
+        else:
+            paths = [Path(path) for path in human_paths]
+        found = []
+        for item in score_files(paths, jobs=jobs, detector=self):
+            if isinstance(item, FileError):
+                report(item.error)
+            else:
+                found.append(item.probability)
+        allowed = math.floor((len(found) + 1) * max_false_positive_rate)
+        if allowed < 1:
+            needed = math.ceil(1.0 / max_false_positive_rate) - 1
+            raise TrainingError(
+                f"{len(found)} human tracks cannot bound false positives at {max_false_positive_rate:.1%}: "
+                f"at least {needed} are needed."
+            )
+        limit = float(np.nextafter(sorted(found)[-allowed], 2.0))
+        quantiles = np.asarray(self.about.get("ai_quantiles", []), dtype=np.float64)
+        left = float(np.mean(quantiles >= limit)) if quantiles.size else None
+        note = {
+            "tracks": len(found),
+            "max_false_positive_rate": max_false_positive_rate,
+            "threshold": limit,
+            "recall": left,
+        }
+        thresholds = replace(
+            self.thresholds,
+            ai=limit,
+            human=min(self.thresholds.human, limit),
+            max_false_positive_rate=max_false_positive_rate,
+        )
+        return replace(self, thresholds=thresholds, about={**self.about, "recalibration": note})
 
     # -- files --------------------------------------------------------------------------------------------------
 
@@ -351,7 +419,7 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
         centres = {name: float(c["centres"][name]) for name in weights}
         combiners[kind] = Combiner(weights, centres, float(c["bias"]))
     limits = {key: float(value) for key, value in about["thresholds"].items()}
-    return Detector(experts, gate, combiners, Thresholds(**limits), MappingProxyType(dict(about["about"])))
+    return Detector(experts, gate, combiners, Thresholds(**limits), dict(about["about"]))
 
 
 def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Expert:

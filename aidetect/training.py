@@ -6,7 +6,7 @@ import collections
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,26 @@ import numpy as np
 import numpy.typing as npt
 
 from . import vocals
-from .dataset import FeatureTable, build_table, load_table
-from .detector import Combiner, Detector, Expert, Thresholds, combine
+from .dataset import FeatureTable, build_table, concatenate, load_table
+from .detector import Combiner, Detector, Expert, Thresholds, combine, default_model_path
 from .errors import TrainingError
 from .experts import LinearExpert, NetworkExpert, TreesExpert, Views, standardise
 from .features import describe_features
-from .labels import CLASSES, LabelledTrack, read_labels
+from .labels import CLASSES, LabelledTrack, from_folders, read_labels
 from .store import FeatureStore
 
 __all__ = [
     "OutOfSource",
+    "add_generator",
     "choose_thresholds",
     "fit_combiners",
     "fit_detector",
+    "fold_detectors",
     "out_of_source",
     "row_weights",
     "split_groups",
     "train",
+    "with_addition",
 ]
 
 Floats = npt.NDArray[np.float32]
@@ -40,6 +43,8 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 5
 MIN_SOURCES = 3
 """Least number of sources per class, from which rates on unseen sources can be told at all."""
+ADDITION_SHARE = 0.05
+"""Least weight of a generator that is added, as a share of all AI tracks."""
 COPY_WEIGHT = 0.35
 """Weight of an altered copy of a track: it is shorter and poorer than the track."""
 _MIN_TRACKS = 8
@@ -562,6 +567,7 @@ def fit_detector(
         "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
         "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
         "metrics": metrics(probability[plain], ai[plain], thresholds).to_dict(),
+        "ai_quantiles": np.quantile(probability[plain & ai], np.linspace(0.0, 1.0, 201)).round(5).tolist(),
         "additions": [],
     }
     return Detector(
@@ -662,3 +668,89 @@ def table_of(
     kept = FeatureStore(store) if store is not None else None
     variants = ("", *(f"aug{i + 1}" for i in range(augment)))
     return build_table(labels, variants=variants, store=kept, jobs=jobs, report=report, progress=progress)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Additions
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def add_generator(
+    tracks: str | os.PathLike[str] | Sequence[LabelledTrack],
+    *,
+    generator: str,
+    detector: Detector | None = None,
+    table: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    augment: int = 2,
+    store: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda message: None,
+    progress: Callable[[Any, int], Any] = lambda items, total: items,
+) -> Detector:
+    """Teach a detector a generator it does not know from some 20 of its tracks.
+
+    The experts are trained again on the feature table together with the new tracks; combiner and thresholds, which come
+    from unseen sources, stay.
+
+    Parameters
+    ----------
+    tracks : path or sequence of LabelledTrack
+        A folder of tracks of the generator, or labelled tracks.
+    generator : str
+        Its name.
+    detector : Detector, optional
+        What to start from; by default the model that comes with the library.
+    table : path, optional
+        Folder of the feature table that `detector` was trained on; by default the one that comes with the library.
+    out, augment, store, jobs, report, progress
+        As in :func:`train`.
+
+    Returns
+    -------
+    Detector
+        Its version and every result name the addition.
+
+    Raises
+    ------
+    LabelsError, TrainingError, OutputError
+    """
+    start = detector or Detector.load()
+    if isinstance(tracks, str | os.PathLike):
+        tracks = from_folders(ai=[tracks], generator=generator)
+    tracks = [replace(track, label="ai", generator=generator) for track in tracks]
+    new = table_of(tracks, augment=augment, store=store, jobs=jobs, report=report, progress=progress)
+    base = load_table(table or default_model_path().parent)
+    taught = with_addition(start, base, new, generator=generator, jobs=jobs)
+    if out is not None:
+        taught.save(out)
+    return taught
+
+
+def with_addition(
+    detector: Detector, base: FeatureTable, new: FeatureTable, *, generator: str, jobs: int = 1, seed: int = 0
+) -> Detector:
+    """Train the experts of `detector` again on `base` and the rows of a new generator."""
+    from joblib import Parallel, delayed
+
+    both = concatenate([base, new])
+    ai = both.column("label") == "ai"
+    weight = row_weights(both)
+    added = np.arange(len(both)) >= len(base)
+    weight[added] *= max(1.0, ADDITION_SHARE * float(weight[ai & ~added].sum()) / float(weight[added].sum()))
+    views = Views(both.values, both.details)
+    recipes = [recipe for recipe in RECIPES if recipe.name in {expert.name for expert in detector.experts}]
+    for recipe in recipes:
+        views.get(recipe.view)
+    rows = np.arange(len(both))
+    experts = Parallel(n_jobs=jobs, prefer="threads")(
+        delayed(fit_expert)(recipe, views, ai, weight, rows, seed=seed) for recipe in recipes
+    )
+    count = int((new.column("variant") == "").sum())
+    addition = {"generator": generator, "tracks": count, "data": new.digest()[:16]}
+    about = {
+        **detector.about,
+        "version": f"{detector.version}+{generator}",
+        "additions": [*detector.about.get("additions", []), addition],
+    }
+    return replace(detector, experts=tuple(experts), about=about)
