@@ -144,10 +144,11 @@ def long_frames(centre: Floats, *, rate: int) -> LongFrames:
     mean = power.mean(axis=1)
     loud = mean >= _PAUSE * float(mean.mean())
     freqs = np.fft.rfftfreq(size, 1.0 / rate)
-    wanted = (freqs >= GRID[0] - 2 * GRID_STEP) & (freqs <= GRID[-1] + 2 * GRID_STEP)
+    wanted = slice(*np.searchsorted(freqs, (GRID[0] - 2 * GRID_STEP, GRID[-1] + 2 * GRID_STEP)))
     times = (np.arange(len(power)) + 1.0) * (size / 2) / rate
     reference = max(float(mean[loud].mean()), 1e-30)
-    levels = np.log10(power[loud][:, wanted] / np.float32(reference) + np.float32(_FLOOR))
+    chosen = power[:, wanted] if loud.all() else power[loud, wanted]
+    levels = np.log10(chosen / np.float32(reference) + np.float32(_FLOOR))
     levels *= np.float32(10.0)
     return LongFrames(levels, times[loud].astype(np.float32), freqs[wanted].astype(np.float32))
 

@@ -392,7 +392,8 @@ def texture(short: ShortFrames, *, bandwidth: float | None = None, frames: Mask 
         values |= _modulation(short.power[frames, lo + a : lo + b].mean(axis=1) + floor, name)
         values |= _phase_texture(short.mid[:, lo + a : lo + b], triples, name)
         if short.side is not None:
-            values |= _channel_texture(short.mid[apart, lo + a : lo + b], short.side[apart, lo + a : lo + b], name)
+            here = (apart[::2], slice(lo + a, lo + b))
+            values |= _channel_texture(short.mid[here], short.side[here], name)
     values |= _comodulation(levels, freqs, limit)
     return values
 
