@@ -129,6 +129,13 @@ def _parser() -> argparse.ArgumentParser:
         help="bound for the verdict 'ai' (default: 0.01)",
     )
 
+    sub.add_argument("--add", metavar="FOLDER", help="teach the model below the tracks of a new generator instead")
+    sub.add_argument("--generator", metavar="NAME", help="name of the generator that --add brings")
+    sub.add_argument(
+        "--table", metavar="FOLDER", help="feature table of that model (default: the one that comes with it)"
+    )
+    model(sub)
+
     sub = command("evaluate", "compare a model with labels, or cross-validate on them", _evaluate)
     measured(sub)
     sub.add_argument("--cross-validate", action="store_true", help="train and test on different sources instead")
@@ -249,6 +256,8 @@ def _train(args: argparse.Namespace) -> int:
     from .dataset import save_table
     from .training import fit_detector
 
+    if args.add:
+        return _add(args)
     table = _table(args)
     if args.save_table:
         save_table(table, args.save_table)
@@ -266,6 +275,29 @@ def _train(args: argparse.Namespace) -> int:
         f"{m['found']:.1%} of AI found, {m['false_positives']:.1%} of people's music called AI, "
         f"{m['uncertain']:.1%} uncertain."
     )
+    return 0
+
+
+def _add(args: argparse.Namespace) -> int:
+    from .detector import Detector
+    from .errors import LabelsError
+    from .training import add_generator
+
+    if not args.generator:
+        raise LabelsError("--add needs the name of the generator: --generator NAME.")
+    detector = add_generator(
+        args.add,
+        generator=args.generator,
+        detector=Detector.load(args.model),
+        table=args.table,
+        out=args.output,
+        augment=max(args.augment, 1),
+        store=args.store,
+        jobs=args.jobs,
+        report=lambda line: print(f"aidetect: left out: {line}", file=sys.stderr),
+        progress=lambda items, total: _progress(items, total, "measuring"),
+    )
+    print(f"{args.output}: {detector.version}, taught {detector.about['additions'][-1]['tracks']} tracks.")
     return 0
 
 
