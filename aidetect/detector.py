@@ -27,6 +27,10 @@ __all__ = ["Combiner", "Detector", "Thresholds", "default_model_path"]
 Floats = npt.NDArray[np.float32]
 Expert = LinearExpert | NetworkExpert | TreesExpert
 
+LEAST_BANDWIDTH = 5_000.0
+"""Hz of sound below which no verdict but ``uncertain`` is given, such as for music over a telephone."""
+_LITTLE_BANDWIDTH = 9_000.0  # Hz
+_SHORT = 12.0  # s
 _REASONS = 8
 _EXTREME = 12.0  # log-odds beyond which no probability is claimed
 
@@ -157,14 +161,16 @@ class Detector:
             parts = [float(evidence[e.name][0]) for e in self.experts if e.family == family]
             spoken = [part for part in parts if math.isfinite(part)]
             families[family] = sum(spoken) if spoken else None
+        doubts = _doubts(track)
+        blind = track.values["effective_bandwidth"] < LEAST_BANDWIDTH
         return Result(
             path=path or track.name,
             probability=probability,
-            verdict=self.thresholds.verdict(probability),
+            verdict="uncertain" if blind else self.thresholds.verdict(probability),
             families=MappingProxyType(families),
             features=track.values,
             reasons=tuple(self._reasons(views, evidence)),
-            warnings=track.warnings,
+            warnings=(*track.warnings, *doubts),
             duration=track.duration,
             sample_rate=track.sample_rate,
             channels=track.channels,
@@ -312,6 +318,22 @@ class Detector:
         """
         about, arrays = _pack(self)
         write_model(path, about, arrays)
+
+
+def _doubts(track: TrackFeatures) -> list[str]:
+    """Say in sentences why an answer rests on little."""
+    found = []
+    bandwidth = track.values["effective_bandwidth"]
+    if bandwidth < LEAST_BANDWIDTH:
+        found.append(
+            f"the sound ends at {bandwidth / 1000:.1f} kHz: the bands in which traces of generation lie are missing, "
+            "so no verdict is given"
+        )
+    elif bandwidth < _LITTLE_BANDWIDTH:
+        found.append(f"the sound ends at {bandwidth / 1000:.1f} kHz: the answer rests on part of the evidence")
+    if track.duration < _SHORT:
+        found.append(f"only {track.duration:.0f} s long: answers for 30 s and more are surer")
+    return found
 
 
 def combine(

@@ -23,7 +23,7 @@ def newcomer(*, tracks: int, seed: int) -> FeatureTable:
     """Tracks of a generator with lines where no other has them, and nothing else to tell it by."""
     table = made_up(tracks=2 * tracks, strength=0.0, seed=seed).take(np.arange(2 * tracks) % 2 == 0)
     details = table.details.copy()
-    details[:, np.arange(5200, len(GRID), 40)] += np.int8(20)
+    details[:, np.arange(630, len(GRID) - 1, 90)] += np.int8(20)
     return replace(table, details=details, rows=tuple({**r, "generator": "new", "source": "added"} for r in table.rows))
 
 

@@ -83,6 +83,19 @@ def test_array_and_file_get_one_answer(song: np.ndarray, song_path: Path) -> Non
     assert aidetect.score_array(y.T, rate).probability == pytest.approx(aidetect.score(song_path).probability, abs=1e-6)
 
 
+def test_music_over_a_telephone_gets_no_verdict_and_the_reason(song: np.ndarray) -> None:
+    import soxr
+
+    narrow = soxr.resample(song.T, 44_100, 8_000).T
+    result = aidetect.score_array(narrow, 8_000)
+    assert result.verdict == "uncertain"
+    assert any("kHz" in warning for warning in result.warnings)
+
+
+def test_short_music_is_told_to_be_short(song: np.ndarray) -> None:
+    assert any("6 s" in warning for warning in aidetect.score_array(song, 44_100).warnings)
+
+
 def test_errors_pass_through(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="none"):
         aidetect.score(tmp_path / "none.wav")
