@@ -255,8 +255,9 @@ def cross_validate(
         One per repeat.
     """
     from . import training
+    from .fitting import RECIPES
 
-    chosen = tuple(recipes or training.RECIPES)
+    chosen = tuple(recipes or RECIPES)
     views = Views(table.values, table.details)
     ai, weight = table.column("label") == "ai", training.row_weights(table)
     plain = table.column("variant") == ""

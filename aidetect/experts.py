@@ -84,6 +84,14 @@ class Evidence:
     value: float
 
 
+def _named(columns: tuple[str, ...], parts: npt.NDArray[np.floating], views: Views) -> list[Evidence]:
+    """Pair what each feature adds with its name and its value on the first track."""
+    values = views.values[0]
+    return [
+        Evidence(name, float(part), float(values[_numbers()[name]])) for name, part in zip(columns, parts, strict=True)
+    ]
+
+
 def standardise(x: Floats, mean: Floats, scale: Floats) -> Floats:
     """Centre and scale features; what is missing becomes 0, outliers are limited to five standard deviations."""
     return np.clip(np.nan_to_num((x - mean) / scale, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
@@ -135,11 +143,7 @@ class LinearExpert:
         """What moved the answer on the first track."""
         parts = self._standard(views)[0] * self.weights
         if self.view == "values":
-            values = views.values[0]
-            return [
-                Evidence(name, float(part), float(values[_numbers()[name]]))
-                for name, part in zip(self.columns, parts, strict=True)
-            ]
+            return _named(self.columns, parts, views)
         if self.view == "patterns":
             return [Evidence("patterns of neighbouring lines", float(parts.sum()), float("nan"))]
         return [
@@ -201,11 +205,7 @@ class NetworkExpert:
         z = self._standard(views)[0]
         active = (z[:, None] * self.hidden).sum(axis=0) + self.offsets > 0.0
         parts = z * (self.hidden[:, active] * self.weights[active]).sum(axis=1)
-        values = views.values[0]
-        return [
-            Evidence(name, float(part), float(values[_numbers()[name]]))
-            for name, part in zip(self.columns, parts, strict=True)
-        ]
+        return _named(self.columns, parts, views)
 
 
 @dataclass(frozen=True)
@@ -275,8 +275,4 @@ class TreesExpert:
             following = np.where(x[column] <= self.threshold[at], self.left[at], self.right[at])
             np.add.at(moved, column, self.value[following] - self.value[at])
             node[inner] = following
-        values = views.values[0]
-        return [
-            Evidence(name, float(part), float(values[_numbers()[name]]))
-            for name, part in zip(self.columns, moved, strict=True)
-        ]
+        return _named(self.columns, moved, views)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import vocals
 from .dataset import FeatureTable, build_table, concatenate, load_table
 from .detector import Combiner, Detector, Expert, Thresholds, combine, default_model_path
 from .errors import TrainingError
-from .experts import LinearExpert, NetworkExpert, TreesExpert, Views, standardise
+from .experts import LinearExpert, Views
 from .features import describe_features
+from .fitting import RECIPES, VOCAL_ONLY, Recipe, fit_expert, fit_gate
 from .labels import CLASSES, LabelledTrack, from_folders, read_labels
 from .store import FeatureStore
 
@@ -48,47 +48,6 @@ ADDITION_SHARE = 0.05
 COPY_WEIGHT = 0.35
 """Weight of an altered copy of a track: it is shorter and poorer than the track."""
 _MIN_TRACKS = 8
-_STARTS = 3
-_EPOCHS = 25
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one expert is made.
-
-    Attributes
-    ----------
-    name, family, kind, view : str
-        ``kind`` is ``"linear"``, ``"network"`` or ``"trees"``.
-    strength : float
-        Inverse regularisation of a linear expert or a network.
-    wanted : callable
-        Tells by name which features an expert on values reads.
-    """
-
-    name: str
-    family: str
-    kind: str
-    view: str = "values"
-    strength: float = 1.0
-    wanted: Callable[[str], bool] = lambda name: True
-
-
-def _of_mix(name: str) -> bool:
-    return not name.startswith("vocal_")
-
-
-RECIPES: tuple[Recipe, ...] = (
-    Recipe("peaks", "shimmer", "linear", "peaks", strength=0.1),
-    Recipe("lines", "shimmer", "linear", "levelled", strength=0.0005),
-    Recipe("patterns", "shimmer", "linear", "patterns", strength=0.001),
-    Recipe("texture", "shimmer", "trees", wanted=_of_mix),
-    Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
-    Recipe("dynamics", "compression", "linear", strength=0.01),
-    Recipe("voice", "vocals", "linear", strength=0.01),
-)
-"""The experts of a detector."""
-_VOCAL_ONLY = ("voice",)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -141,166 +100,6 @@ def row_weights(table: FeatureTable) -> Floats:
         if side.any():
             weight[side] *= 0.5 * len(weight) / weight[side].sum()
     return weight.astype(np.float32)
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Experts
-# ---------------------------------------------------------------------------------------------------------------
-
-
-def fit_expert(recipe: Recipe, views: Views, ai: Mask, weight: Floats, rows: Ints, *, seed: int = 0) -> Expert:
-    """Fit one expert on some rows.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What to fit.
-    views : Views
-        Of the whole table.
-    ai, weight : ndarray, shape (tracks,)
-        Truth and weights.
-    rows : ndarray of int
-        Rows to learn from.
-    seed : int
-        Of the trees' choices.
-    """
-    columns: tuple[str, ...] = ()
-    x = views.get(recipe.view)[rows] if recipe.view != "values" else views.values
-    if recipe.view == "values":
-        features = describe_features()
-        chosen = [i for i, f in enumerate(features) if f.scored and f.family == recipe.family and recipe.wanted(f.name)]
-        columns = tuple(features[i].name for i in chosen)
-        x = x[rows][:, chosen]
-    if recipe.kind == "linear":
-        return _fit_linear(recipe, columns, x, ai[rows], weight[rows])
-    if recipe.kind == "network":
-        return _fit_network(recipe, columns, x, ai[rows], weight[rows], seed)
-    return _fit_trees(recipe, columns, x, ai[rows], weight[rows], seed)
-
-
-def _fit_linear(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats) -> LinearExpert:
-    from sklearn.linear_model import LogisticRegression
-
-    mean, scale = _moments(x)
-    if recipe.view in ("peaks", "levelled"):
-        scale = np.ones_like(scale)  # all points of a spectrum share one unit
-    plain = LinearExpert(recipe.name, recipe.family, recipe.view, columns, mean, scale, mean, 0.0)
-    z = plain.standardise(x)
-    model = LogisticRegression(C=recipe.strength, max_iter=400).fit(z, ai, sample_weight=weight)
-    return LinearExpert(
-        recipe.name,
-        recipe.family,
-        recipe.view,
-        columns,
-        plain.mean,
-        plain.scale,
-        model.coef_[0].astype(np.float32),
-        float(model.intercept_[0]),
-    )
-
-
-def _moments(x: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of every column, without what is missing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is missing everywhere
-        mean = np.nan_to_num(np.nanmean(x, axis=0))
-        scale = np.nan_to_num(np.nanstd(x, axis=0)) + 1e-6
-    return mean.astype(np.float32), scale.astype(np.float32)
-
-
-def _fit_network(
-    recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int
-) -> NetworkExpert:
-    """Fit three networks from different starts and join their hidden layers: their mean is one wider network."""
-    from sklearn.neural_network import MLPClassifier
-
-    mean, scale = _moments(x)
-    z = standardise(x, mean, scale)
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(len(z), 2 * len(z), p=weight.astype(np.float64) / weight.astype(np.float64).sum())
-    nets = []
-    for start in range(_STARTS):
-        net = MLPClassifier((64,), alpha=1.0 / recipe.strength, learning_rate_init=2e-3, random_state=seed + start)
-        for _ in range(_EPOCHS):  # stopping early is part of the regularisation
-            net.partial_fit(z[drawn], ai[drawn], classes=(False, True))
-        nets.append(net)
-    return NetworkExpert(
-        recipe.name,
-        recipe.family,
-        columns,
-        mean,
-        scale,
-        hidden=np.concatenate([net.coefs_[0] for net in nets], axis=1).astype(np.float32),
-        offsets=np.concatenate([net.intercepts_[0] for net in nets]).astype(np.float32),
-        weights=(np.concatenate([net.coefs_[1][:, 0] for net in nets]) / _STARTS).astype(np.float32),
-        bias=float(np.mean([net.intercepts_[1][0] for net in nets])),
-    )
-
-
-def _fit_trees(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int) -> TreesExpert:
-    from sklearn.ensemble import GradientBoostingClassifier
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        fill = np.nan_to_num(np.nanmedian(x, axis=0)).astype(np.float32)
-    model = GradientBoostingClassifier(
-        n_estimators=250,
-        learning_rate=0.07,
-        max_depth=5,
-        min_samples_leaf=12,
-        subsample=0.6,
-        max_features=min(12, len(columns)),
-        random_state=seed,
-    ).fit(np.where(np.isfinite(x), x, fill), ai, sample_weight=weight)
-    prior = float(np.log(weight[ai].sum() / weight[~ai].sum()))
-    return TreesExpert(recipe.name, recipe.family, columns, fill, bias=prior, **_flatten(model))
-
-
-def _flatten(model: Any) -> dict[str, Any]:
-    """Put the trees of a boosted model below each other; inner nodes get the mean of their leaves."""
-    roots, parts = [], collections.defaultdict(list)
-    start = 0
-    for (estimator,) in model.estimators_:
-        tree = estimator.tree_
-        leaf = tree.children_left < 0
-        value = np.where(leaf, tree.value[:, 0, 0], 0.0)
-        for node in np.flatnonzero(~leaf)[::-1]:  # children come after their parents
-            pair = [tree.children_left[node], tree.children_right[node]]
-            value[node] = np.average(value[pair], weights=tree.weighted_n_node_samples[pair])
-        roots.append(start)
-        parts["feature"].append(np.where(leaf, -1, tree.feature))
-        parts["left"].append(np.where(leaf, 0, tree.children_left + start))
-        parts["right"].append(np.where(leaf, 0, tree.children_right + start))
-        parts["threshold"].append(np.where(leaf, 0.0, tree.threshold))
-        parts["value"].append(value * model.learning_rate)
-        start += len(leaf)
-    joined: dict[str, Any] = {"roots": np.array(roots, dtype=np.int32)}
-    joined |= {k: np.concatenate(parts[k]).astype(np.int32) for k in ("feature", "left", "right")}
-    return joined | {k: np.concatenate(parts[k]).astype(np.float32) for k in ("threshold", "value")}
-
-
-def fit_gate(table: FeatureTable, rows: Ints) -> LinearExpert:
-    """Fit the model that tells whether somebody sings, on the rows whose ``vocals`` say yes or no.
-
-    Where too few do, everybody is taken to sing in whom a voice was found.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    names = [feature.name for feature in describe_features()]
-    chosen = [names.index(name) for name in vocals.PRESENCE]
-    x = table.values[:, chosen]
-    known = np.isin(table.column("vocals"), ("yes", "no"))
-    rows = rows[known[rows]]
-    sung = table.column("vocals") == "yes"
-    zeros = np.zeros(len(chosen), dtype=np.float32)
-    if min(sung[rows].sum(), (~sung[rows]).sum()) < 20:
-        return LinearExpert("gate", "vocals", "values", vocals.PRESENCE, zeros, zeros + 1, zeros, 1.0)
-    mean = np.nan_to_num(np.nanmean(x[rows], axis=0)).astype(np.float32)
-    scale = (np.nan_to_num(np.nanstd(x[rows], axis=0)) + 1e-6).astype(np.float32)
-    plain = LinearExpert("gate", "vocals", "values", vocals.PRESENCE, mean, scale, zeros, 0.0)
-    model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=400).fit(plain.standardise(x[rows]), sung[rows])
-    weights = model.coef_[0].astype(np.float32)
-    return LinearExpert("gate", "vocals", "values", vocals.PRESENCE, mean, scale, weights, float(model.intercept_[0]))
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -380,7 +179,7 @@ def out_of_source(
 
 
 def fit_combiners(
-    scores: Mapping[str, Floats], sings: Mask, ai: Mask, weight: Floats, *, silent: Sequence[str] = _VOCAL_ONLY
+    scores: Mapping[str, Floats], sings: Mask, ai: Mask, weight: Floats, *, silent: Sequence[str] = VOCAL_ONLY
 ) -> dict[str, Combiner]:
     """Fit the weights of the experts on predictions for unseen sources (Wolpert 1992, stacked generalisation).
 

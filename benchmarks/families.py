@@ -22,12 +22,10 @@ from aidetect.dataset import FeatureTable, load_table
 from aidetect.detector import combine
 from aidetect.evaluation import auroc, tpr_at
 from aidetect.experts import Views
+from aidetect.fitting import RECIPES, fit_expert, fit_gate
 from aidetect.training import (
-    RECIPES,
     fit_combiners,
     fit_detector,
-    fit_expert,
-    fit_gate,
     folds_of,
     out_of_source,
     row_weights,

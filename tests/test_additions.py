@@ -9,14 +9,14 @@ import soundfile as sf
 from conftest import music
 from tables import made_up
 
-from aidetect import training
+from aidetect import fitting, training
 from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable
 from aidetect.detector import Detector
 from aidetect.errors import TrainingError
 from aidetect.experts import Views
 
-RECIPES = tuple(r for r in training.RECIPES if r.name in ("peaks", "lines", "texture_net", "dynamics", "voice"))
+RECIPES = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "dynamics", "voice"))
 
 
 def newcomer(*, tracks: int, seed: int) -> FeatureTable:

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from tables import made_up
 
 import aidetect
-from aidetect import training
+from aidetect import fitting, training
 from aidetect.detector import Detector, Thresholds
 from aidetect.errors import AudioError, ModelFileError, OutputError
 from aidetect.experts import Views
 from aidetect.modelfile import read_model, write_model
 
 RECIPES = tuple(
-    r for r in training.RECIPES if r.name in ("peaks", "patterns", "texture", "texture_net", "dynamics", "voice")
+    r for r in fitting.RECIPES if r.name in ("peaks", "patterns", "texture", "texture_net", "dynamics", "voice")
 )
 
 

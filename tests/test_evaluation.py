@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from tables import made_up
 
-from aidetect import evaluation, training
+from aidetect import evaluation, fitting
 from aidetect.detector import Thresholds
 
 LIMITS = Thresholds(ai=0.8, human=0.3)
@@ -61,7 +61,7 @@ def test_wilson_interval_of_nothing_is_everything() -> None:
 
 def test_cross_validation_tests_every_plain_row_once_and_slices_it() -> None:
     table = made_up()
-    recipes = tuple(r for r in training.RECIPES if r.name in ("texture_net", "dynamics", "voice"))
+    recipes = tuple(r for r in fitting.RECIPES if r.name in ("texture_net", "dynamics", "voice"))
     (found,) = evaluation.cross_validate(table, recipes=recipes)
     assert [row["id"] for row in found.rows] == [row["id"] for row in table.rows]
     assert set(found.by("generator")) == {"suno", "udio", "human"}
@@ -75,6 +75,6 @@ def test_altered_copies_are_learned_from_and_not_counted() -> None:
 
     table = made_up()
     rows = tuple(dict(row, variant="aug1") if i % 4 > 1 else row for i, row in enumerate(table.rows))
-    recipes = tuple(r for r in training.RECIPES if r.name == "texture_net")
+    recipes = tuple(r for r in fitting.RECIPES if r.name == "texture_net")
     (found,) = evaluation.cross_validate(replace(table, rows=rows), recipes=recipes)
     assert len(found.rows) == 80

@@ -7,11 +7,11 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 from tables import NAMES, made_up
 
-from aidetect import training
+from aidetect import fitting, training
 from aidetect.errors import TrainingError
 from aidetect.experts import Views
 
-FAST = tuple(r for r in training.RECIPES if r.name in ("peaks", "texture_net", "dynamics", "voice"))
+FAST = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture_net", "dynamics", "voice"))
 
 
 def test_tracks_of_one_source_group_or_title_stay_together() -> None:
@@ -51,9 +51,9 @@ def test_weights_balance_classes_and_tame_big_sources() -> None:
 def test_flattened_trees_predict_like_the_model_they_come_from() -> None:
     table = made_up()
     views, ai = Views(table.values, table.details), table.column("label") == "ai"
-    recipe = next(r for r in training.RECIPES if r.name == "texture")
+    recipe = next(r for r in fitting.RECIPES if r.name == "texture")
     weight = np.ones(len(ai), np.float32)
-    expert = training.fit_expert(recipe, views, ai, weight, np.arange(len(ai)))
+    expert = fitting.fit_expert(recipe, views, ai, weight, np.arange(len(ai)))
     columns = [NAMES.index(name) for name in expert.columns]
     model = GradientBoostingClassifier(
         n_estimators=250, learning_rate=0.07, max_depth=5, min_samples_leaf=12, subsample=0.6,
@@ -67,8 +67,8 @@ def test_explanations_add_up_to_the_score() -> None:
     views, ai = Views(table.values, table.details), table.column("label") == "ai"
     one = Views(table.values[:1], table.details[:1])
     rows, weight = np.arange(len(ai)), np.ones(len(ai), np.float32)
-    for recipe in training.RECIPES:
-        expert = training.fit_expert(recipe, views, ai, weight, rows)
+    for recipe in fitting.RECIPES:
+        expert = fitting.fit_expert(recipe, views, ai, weight, rows)
         total = sum(part.weight for part in expert.explain(one))
         at_mean = expert.bias if recipe.kind == "linear" else None
         if at_mean is not None:
@@ -94,15 +94,15 @@ def test_a_missing_feature_counts_as_typical() -> None:
     views, ai = Views(table.values, table.details), table.column("label") == "ai"
     rows, weight = np.arange(len(ai)), np.ones(len(ai), np.float32)
     for name in ("texture", "dynamics", "texture_net"):
-        recipe = next(r for r in training.RECIPES if r.name == name)
-        expert = training.fit_expert(recipe, views, ai, weight, rows)
+        recipe = next(r for r in fitting.RECIPES if r.name == name)
+        expert = fitting.fit_expert(recipe, views, ai, weight, rows)
         gone = Views(np.full_like(table.values[:1], np.nan), table.details[:1])
         assert abs(float(expert.score(gone)[0])) < np.abs(expert.score(views)).max()
 
 
 def test_the_gate_learns_who_sings() -> None:
     table = made_up()
-    gate = training.fit_gate(table, np.arange(len(table)))
+    gate = fitting.fit_gate(table, np.arange(len(table)))
     said = gate.score(Views(table.values, table.details)) > 0
     assert (said == (table.column("vocals") == "yes")).mean() > 0.9
 
