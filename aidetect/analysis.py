@@ -28,6 +28,7 @@ __all__ = [
     "centre_channel",
     "decibels",
     "long_frames",
+    "percentiles",
     "short_frames",
 ]
 
@@ -151,6 +152,18 @@ def long_frames(centre: Floats, *, rate: int) -> LongFrames:
     levels = np.log10(chosen / np.float32(reference) + np.float32(_FLOOR))
     levels *= np.float32(10.0)
     return LongFrames(levels, times[loud].astype(np.float32), freqs[wanted].astype(np.float32))
+
+
+def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:
+    """Percentiles of a short vector, interpolated as numpy does, at a fraction of the price of its checks."""
+    ordered = np.sort(x)
+    found = []
+    for share in shares:
+        at = share / 100.0 * (len(ordered) - 1)
+        low = int(at)
+        above = ordered[min(low + 1, len(ordered) - 1)]
+        found.append(float(ordered[low]) + (at - low) * (float(above) - float(ordered[low])))
+    return found
 
 
 def _stft(x: Floats, size: int) -> npt.NDArray[np.complex64]:

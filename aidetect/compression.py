@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .analysis import ShortFrames, decibels
+from .analysis import ShortFrames, decibels, percentiles
 from .features import Feature
 from .loudness import LoudnessMeter
 
@@ -110,11 +110,12 @@ def band_dynamics(short: ShortFrames) -> dict[str, float]:
         mean = float(energy.mean()) + 1e-20
         levels = decibels(energy, 1e-6 * mean)
         rise = np.diff(levels)
-        high_level, low_level = np.percentile(levels, (95, 10))
+        high_level, low_level = percentiles(levels, 95, 10)
         values[f"band_crest_{name}"] = float(decibels(np.array(energy.max() / mean)))
-        values[f"band_range_{name}"] = float(high_level - low_level)
-        values[f"attack_{name}"] = float(np.percentile(rise, 98))
-        values[f"attack_asymmetry_{name}"] = float(np.percentile(rise, 98) + np.percentile(rise, 2))
+        values[f"band_range_{name}"] = high_level - low_level
+        sharpest, steepest_fall = percentiles(rise, 98, 2)
+        values[f"attack_{name}"] = sharpest
+        values[f"attack_asymmetry_{name}"] = sharpest + steepest_fall
         values[f"width_{name}"], values[f"correlation_{name}"] = _image(short, side_power, energy, int(a), int(b))
     return values
 

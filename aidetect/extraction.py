@@ -129,7 +129,8 @@ class _Track:
         self.windows = 0
         self._short = _Means()
         self._vocal_short = _Means()
-        self._power = _Means()
+        self._power: Any = 0.0
+        self._freqs: Floats = GRID
         self._long = _Spectrum()
         self._vocal_long = _Spectrum()
         self._voices: list[vocals.VoiceWindow] = []
@@ -146,10 +147,13 @@ class _Track:
             short = short_frames(block, centre, rate=rate)
             spectrum = short.power.mean(axis=0)
             bandwidth = compression.effective_bandwidth(spectrum, short.freqs)
-            self._power.add({"power": spectrum, "freqs": short.freqs})
-            self._short.add(compression.band_dynamics(short) | shimmer.texture(short, bandwidth=bandwidth))
+            self._power, self._freqs = self._power + spectrum, short.freqs
             mean = long.levels.mean(axis=0)
-            self._short.add(shimmer.momentary_statistics(mean, long.freqs, bandwidth=bandwidth))
+            self._short.add(
+                compression.band_dynamics(short),
+                shimmer.texture(short, bandwidth=bandwidth),
+                shimmer.momentary_statistics(mean, long.freqs, bandwidth=bandwidth),
+            )
             if _listens(self.windows):
                 self._add_voice(vocals.analyse_voice(centre, rate=rate), long, short, bandwidth)
         self.windows += 1
@@ -165,10 +169,9 @@ class _Track:
 
     def values(self) -> dict[str, float]:
         """Pool everything; sets `details` on the way."""
-        power = self._power.means()
-        bandwidth = compression.effective_bandwidth(power["power"], power["freqs"])
-        values = compression.codec_traces(power["power"], power["freqs"], bandwidth)
-        values |= self._short.floats()
+        bandwidth = compression.effective_bandwidth(self._power, self._freqs)
+        values = compression.codec_traces(self._power, self._freqs, bandwidth)
+        values |= self._short.means()
         self.details, found = self._long.values(bandwidth)
         values |= found
         voice = vocals.vocal_features(self._voices)
@@ -176,32 +179,29 @@ class _Track:
         vocal = dict.fromkeys((f.name for f in shimmer.FEATURES if f.name.startswith(shimmer.VOCAL)), np.nan)
         if np.isfinite(voice["f0_median"]) and self._vocal_long.frames >= _MIN_VOICE_FRAMES:
             _, found = self._vocal_long.values(bandwidth)
-            vocal |= {shimmer.VOCAL + name: value for name, value in (found | self._vocal_short.floats()).items()}
+            vocal |= {shimmer.VOCAL + name: value for name, value in (found | self._vocal_short.means()).items()}
         return vocal | values
 
 
 class _Means:
-    """Running means of named numbers or arrays; what is NaN is left out."""
+    """Means of named numbers over windows; what is NaN is left out."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, npt.NDArray[np.float64]] = {}
-        self._counts: dict[str, npt.NDArray[np.float64]] = {}
+        self._rows: list[Mapping[str, float]] = []
 
-    def add(self, values: Mapping[str, float] | Mapping[str, Floats]) -> None:
-        for name, value in values.items():
-            x = np.asarray(value, dtype=np.float64)
-            there = np.isfinite(x)
-            self._sums[name] = self._sums.get(name, 0.0) + np.where(there, x, 0.0)
-            self._counts[name] = self._counts.get(name, 0.0) + there
+    def add(self, *parts: Mapping[str, float]) -> None:
+        self._rows.append({name: value for part in parts for name, value in part.items()})
 
-    def means(self) -> dict[str, npt.NDArray[Any]]:
-        return {
-            name: np.where(self._counts[name] > 0, total / np.maximum(self._counts[name], 1.0), np.nan)
-            for name, total in self._sums.items()
-        }
-
-    def floats(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self.means().items()}
+    def means(self) -> dict[str, float]:
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        x = np.array([[row.get(name, np.nan) for name in names] for row in self._rows], dtype=np.float64)
+        if not names:
+            return {}
+        there = np.isfinite(x)
+        counts = there.sum(axis=0)
+        sums = np.where(there, x, 0.0).sum(axis=0)
+        pooled = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        return dict(zip(names, pooled.tolist(), strict=True))
 
 
 class _Spectrum:

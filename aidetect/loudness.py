@@ -245,13 +245,13 @@ class LoudnessMeter:
         if squares or self._state.any():
             weighted, self._state = signal.sosfilt(self._sections, x, axis=1, zi=self._state)
             self._state[np.abs(self._state) < _TINY] = 0.0
-        power = np.square(weighted[0], dtype=np.float64)
+        power = np.square(weighted[0])
         for channel in weighted[1:]:
-            power += np.square(channel, dtype=np.float64)
+            power += np.square(channel)
         end = self._filtered + length
         edges = self._edges(len(self._energies) + 1, self._steps(end) + 1) - self._filtered
         starts = np.concatenate(([0], edges[edges < length]))
-        sums = np.add.reduceat(power, starts)
+        sums = np.add.reduceat(power, starts, dtype=np.float64)
         sums[0] += self._partial
         finished = len(edges)
         self._partial = float(sums[finished]) if finished < len(sums) else 0.0

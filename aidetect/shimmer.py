@@ -23,7 +23,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .analysis import GRID, GRID_STEP, ShortFrames
+from .analysis import GRID, GRID_STEP, ShortFrames, percentiles
 from .features import Feature
 
 __all__ = [
@@ -187,16 +187,16 @@ def detail_statistics(details: Floats) -> dict[str, float]:
         centred = x - x.mean()
         std = float(np.sqrt(np.mean(centred**2))) + 1e-9
         kilohertz = len(x) * GRID_STEP / 1000.0
-        p1, p5, p95, p99 = np.percentile(x, (1, 5, 95, 99))
+        p1, p5, p95, p99 = percentiles(x, 1, 5, 95, 99)
         stats = (
             std,
             float(np.mean(centred**3)) / std**3,
             float(np.mean(centred**4)) / std**4 - 3.0,
             float(peaks[inside][ok].sum()) / kilohertz,
             float(gaps[inside][ok].sum()) / kilohertz,
-            float(p99),
-            float(-p1),
-            float((p95 + p5) / (p95 - p5 + 1e-9)),
+            p99,
+            -p1,
+            (p95 + p5) / (p95 - p5 + 1e-9),
             float(np.mean(np.diff(x) ** 2) / std**2),
         )
         values.update({f"{stat}_{name}": value for stat, value in zip(_DETAIL_STATS, stats, strict=True)})
@@ -431,12 +431,12 @@ def _band_texture(levels: Floats, mean_power: Floats, name: str) -> dict[str, fl
 def _modulation(power: Floats, name: str) -> dict[str, float]:
     """Depth and speed of the changes in time of the power of one band, shape (frames,)."""
     level = _NEPER * np.log(power)
-    loud, quiet = np.percentile(level, (90, 10))
+    loud, quiet = percentiles(level, 90, 10)
     spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * np.hanning(len(level)))) ** 2
     rate = np.arange(len(spectrum)) * 2.0 / len(level)  # 1 is half the frame rate
     total = float(spectrum[1:].sum()) + 1e-9
     return {
-        f"floor_depth_{name}": float(loud - quiet),
+        f"floor_depth_{name}": loud - quiet,
         f"modulation_slow_{name}": float(spectrum[(rate > 0) & (rate < 0.1)].sum()) / total,
         f"modulation_fast_{name}": float(spectrum[rate > 0.5].sum()) / total,
     }

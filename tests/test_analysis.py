@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aidetect.analysis import GRID, GRID_STEP, centre_channel, decibels, long_frames, short_frames
+from aidetect.analysis import GRID, GRID_STEP, centre_channel, decibels, long_frames, percentiles, short_frames
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])
@@ -59,3 +59,10 @@ def test_decibels_have_a_floor() -> None:
 def test_grid_spans_one_to_sixteen_kilohertz() -> None:
     assert GRID[0] == 1_000.0
     assert 15_997.0 < GRID[-1] < 16_000.0
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 430])
+def test_percentiles_agree_with_numpy(size: int) -> None:
+    x = np.random.default_rng(size).standard_normal(size)
+    shares = (0, 1, 10, 50, 98, 100)
+    np.testing.assert_allclose(percentiles(x, *shares), np.percentile(x, shares), atol=1e-12)
