@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,24 +185,23 @@ class _Track:
 
 
 class _Means:
-    """Means of named numbers over windows; what is NaN is left out."""
+    """Running means of named numbers over windows; what is NaN is left out."""
 
     def __init__(self) -> None:
-        self._rows: list[Mapping[str, float]] = []
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
 
     def add(self, *parts: Mapping[str, float]) -> None:
-        self._rows.append({name: value for part in parts for name, value in part.items()})
+        for part in parts:
+            for name, value in part.items():
+                there = math.isfinite(value)
+                self._sums[name] = self._sums.get(name, 0.0) + (value if there else 0.0)
+                self._counts[name] = self._counts.get(name, 0) + there
 
     def means(self) -> dict[str, float]:
-        names = list(dict.fromkeys(name for row in self._rows for name in row))
-        x = np.array([[row.get(name, np.nan) for name in names] for row in self._rows], dtype=np.float64)
-        if not names:
-            return {}
-        there = np.isfinite(x)
-        counts = there.sum(axis=0)
-        sums = np.where(there, x, 0.0).sum(axis=0)
-        pooled = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-        return dict(zip(names, pooled.tolist(), strict=True))
+        return {
+            name: total / self._counts[name] if self._counts[name] else math.nan for name, total in self._sums.items()
+        }
 
 
 class _Spectrum:
@@ -234,5 +234,5 @@ def _looks_closely(index: int) -> bool:
 
 
 def _listens(index: int) -> bool:
-    """Whether a voice is looked for in window `index`, the dearest step: twice, then every minute, for four hours."""
-    return index < 2 or (index % 6 == 5 and index < 1440)
+    """Whether a voice is looked for in window `index`, the dearest step: twice, then every minute, for two hours."""
+    return index < 2 or (index % 6 == 5 and index < 720)

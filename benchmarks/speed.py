@@ -76,8 +76,8 @@ def main() -> None:
         detector.score(short)
         decoding, scoring = processor_times(lambda: decode(path), lambda: detector.score(path))
         code = (
-            "import resource, sys, aidetect; aidetect.score(sys.argv[1]);"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            "import sys, aidetect; aidetect.score(sys.argv[1]);"
+            "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
         )
         peak = int(subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True).stdout)
         found = {
