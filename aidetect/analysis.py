@@ -1,7 +1,8 @@
-"""The shared spectral pass: windows of about ten seconds, each with two spectra at two resolutions.
+"""The shared spectral pass: windows of about ten seconds, each with spectra at three resolutions.
 
 It gives what every feature family needs, so that nothing is transformed twice:
 
+* the *whole window* as one transform, from which bands are taken;
 * *long* frames (2.7 Hz between bins) of the middle channel: averaged over time, fine lines that stay where they
   are add up in them, music that moves does not;
 * *short* frames (46 ms) of the middle and the side channel.
@@ -25,11 +26,14 @@ __all__ = [
     "WINDOW_SECONDS",
     "LongFrames",
     "ShortFrames",
+    "WindowSpectrum",
     "centre_channel",
     "decibels",
     "long_frames",
+    "low_frames",
     "percentiles",
     "short_frames",
+    "window_spectrum",
 ]
 
 Floats = npt.NDArray[np.float32]
@@ -87,6 +91,28 @@ class ShortFrames:
     power: Floats
     times: Floats
     freqs: Floats
+
+
+@dataclass(frozen=True)
+class WindowSpectrum:
+    """One transform of a whole window of the middle channel.
+
+    Attributes
+    ----------
+    bins : ndarray of complex64, shape (bins,)
+        From 0 Hz to half the sample rate.
+    step : float
+        Hz between bins.
+    size : int
+        Samples transformed, including padding.
+    samples : int
+        Samples of the window.
+    """
+
+    bins: npt.NDArray[np.complex64]
+    step: float
+    size: int
+    samples: int
 
 
 def decibels(power: npt.NDArray[np.floating], floor: float = 1e-20) -> npt.NDArray[np.floating]:
@@ -152,6 +178,38 @@ def long_frames(centre: Floats, *, rate: int) -> LongFrames:
     levels = np.log10(chosen / np.float32(reference) + np.float32(_FLOOR))
     levels *= np.float32(10.0)
     return LongFrames(levels, times[loud].astype(np.float32), freqs[wanted].astype(np.float32))
+
+
+def window_spectrum(centre: Floats, *, rate: int) -> WindowSpectrum:
+    """Transform a whole window at once.
+
+    Parameters
+    ----------
+    centre : ndarray of float32, shape (n,)
+        One channel.
+    rate : int
+        Sample rate, Hz.
+    """
+    size = 2 * int(scipy.fft.next_fast_len((len(centre) + 1) // 2, real=True))
+    return WindowSpectrum(scipy.fft.rfft(centre, size), rate / size, size, len(centre))
+
+
+def low_frames(window: WindowSpectrum, *, top: float, seconds: float) -> tuple[Floats, float]:
+    """Power of half-overlapping frames of the band below `top` Hz, which is first brought to a lower sample rate.
+
+    Returns
+    -------
+    power : ndarray, shape (frames, bins)
+    step : float
+        Hz between bins.
+    """
+    wanted = 2 * int(scipy.fft.next_fast_len(round(top / window.step), real=True))
+    size = min(window.size, wanted)
+    low = scipy.fft.irfft(window.bins[: size // 2 + 1], size) * np.float32(size / window.size)
+    low = low[: round(window.samples * size / window.size)]
+    rate = window.step * size
+    length = _even_fast_length(rate * seconds)
+    return _power(_stft(low, length)), rate / length
 
 
 def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:

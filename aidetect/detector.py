@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -20,9 +20,11 @@ from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, 
 from .extraction import EXTRACTOR_VERSION, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
 from .modelfile import read_model, write_model
+from .novelty import KnownRange
 from .result import Result
+from .verdicts import Thresholds
 
-__all__ = ["Combiner", "Detector", "Thresholds", "default_model_path"]
+__all__ = ["Combiner", "Detector", "default_model_path", "narrow"]
 
 Floats = npt.NDArray[np.float32]
 Expert = LinearExpert | NetworkExpert | TreesExpert
@@ -33,6 +35,10 @@ _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
 _EXTREME = 12.0  # log-odds beyond which no probability is claimed
+_STRANGE = (
+    "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
+    "verdict is given"
+)
 
 
 @dataclass(frozen=True)
@@ -60,32 +66,6 @@ class Combiner:
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """Probabilities at which a verdict is given.
-
-    Attributes
-    ----------
-    ai : float
-        From here on ``"ai"``: false positives among human tracks stay within `max_false_positive_rate`.
-    human : float
-        Up to here ``"human"``: AI tracks missed stay within `max_miss_rate`.
-    max_false_positive_rate, max_miss_rate : float
-        The bounds, as estimated on tracks of sources outside training.
-    """
-
-    ai: float
-    human: float
-    max_false_positive_rate: float = 0.01
-    max_miss_rate: float = 0.05
-
-    def verdict(self, probability: float) -> str:
-        """``"ai"``, ``"human"`` or ``"uncertain"``."""
-        if probability >= self.ai:
-            return "ai"
-        return "human" if probability <= self.human else "uncertain"
-
-
-@dataclass(frozen=True)
 class Detector:
     """A trained model.
 
@@ -102,6 +82,8 @@ class Detector:
         ``"vocal"`` and ``"instrumental"``.
     thresholds : Thresholds
         Where verdicts begin.
+    known : KnownRange
+        What training tracks are like; no verdict is given on what lies too far out.
     about : Mapping
         Version, training data, metrics: what the model card says, JSON-ready.
     """
@@ -110,6 +92,7 @@ class Detector:
     gate: LinearExpert
     combiners: Mapping[str, Combiner]
     thresholds: Thresholds
+    known: KnownRange
     about: Mapping[str, Any] = field(default_factory=dict)
 
     # -- scoring ------------------------------------------------------------------------------------------------
@@ -152,7 +135,7 @@ class Detector:
     def judge(self, track: TrackFeatures, *, path: str = "") -> Result:
         """Turn the features of a track into an answer."""
         values = np.array([list(track.values.values())], dtype=np.float16).astype(np.float32)
-        views = Views(values, track.details[None])
+        views = Views(values, track.details[None], track.modulation[None])
         logits, evidence = self.decide(views)
         logit = float(np.clip(logits[0], -_EXTREME, _EXTREME))
         probability = 1.0 / (1.0 + math.exp(-logit))
@@ -161,12 +144,14 @@ class Detector:
             parts = [float(evidence[e.name][0]) for e in self.experts if e.family == family]
             spoken = [part for part in parts if math.isfinite(part)]
             families[family] = sum(spoken) if spoken else None
-        doubts = _doubts(track)
-        blind = track.values["effective_bandwidth"] < LEAST_BANDWIDTH
+        strange = bool(self.known.strange(values)[0])
+        doubts = _doubts(track) + ([_STRANGE] if strange else [])
+        withheld = strange or bool(narrow(values)[0])
+        limits = self.thresholds.limits(track.duration)
         return Result(
             path=path or track.name,
             probability=probability,
-            verdict="uncertain" if blind else self.thresholds.verdict(probability),
+            verdict="uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration),
             families=MappingProxyType(families),
             features=track.values,
             reasons=tuple(self._reasons(views, evidence)),
@@ -176,7 +161,7 @@ class Detector:
             channels=track.channels,
             codec=track.codec,
             model_version=self.version,
-            thresholds=MappingProxyType({"ai": self.thresholds.ai, "human": self.thresholds.human}),
+            thresholds=MappingProxyType({"ai": limits[0], "human": limits[1]}),
         )
 
     def decide(self, views: Views) -> tuple[Floats, dict[str, Floats]]:
@@ -190,6 +175,10 @@ class Detector:
         """
         scores = {expert.name: expert.score(views) for expert in self.experts}
         return combine(scores, self.sings(views), self.combiners)
+
+    def withheld(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """On which tracks no verdict is given: too little bandwidth, or unlike anything known; shape (tracks,)."""
+        return narrow(values) | self.known.strange(values)
 
     def sings(self, views: Views) -> npt.NDArray[np.bool_]:
         """Whether somebody sings, shape (tracks,)."""
@@ -278,6 +267,8 @@ class Detector:
             self.thresholds,
             ai=limit,
             human=min(self.thresholds.human, limit),
+            ai_short=limit,
+            human_short=min(self.thresholds.limits(0.0)[1], limit),
             max_false_positive_rate=max_false_positive_rate,
         )
         return replace(self, thresholds=thresholds, about={**self.about, "recalibration": note})
@@ -318,6 +309,13 @@ class Detector:
         """
         about, arrays = _pack(self)
         write_model(path, about, arrays)
+
+
+def narrow(values: Floats) -> npt.NDArray[np.bool_]:
+    """Which tracks carry too little bandwidth for a verdict, shape (tracks,)."""
+    column = [feature.name for feature in describe_features()].index("effective_bandwidth")
+    below: npt.NDArray[np.bool_] = values[:, column] < LEAST_BANDWIDTH
+    return below
 
 
 def _doubts(track: TrackFeatures) -> list[str]:
@@ -363,7 +361,7 @@ def combine(
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    name = "aidetect-1.model"
+    name = "aidetect-2.model"
     inside = Path(str(resources.files("aidetect") / "models" / name))
     beside = Path(__file__).resolve().parents[1] / "models" / name  # in a checkout, or an editable installation
     return inside if inside.exists() else beside
@@ -407,18 +405,14 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
         kind: {"weights": dict(c.weights), "centres": dict(c.centres), "bias": c.bias}
         for kind, c in detector.combiners.items()
     }
-    t = detector.thresholds
+    arrays |= {"known.low": detector.known.low, "known.high": detector.known.high}
     about = {
         "extractor": EXTRACTOR_VERSION,
         "experts": experts[:-1],
         "gate": experts[-1],
         "combiners": combiners,
-        "thresholds": {
-            "ai": t.ai,
-            "human": t.human,
-            "max_false_positive_rate": t.max_false_positive_rate,
-            "max_miss_rate": t.max_miss_rate,
-        },
+        "thresholds": asdict(detector.thresholds),
+        "known": {"columns": list(detector.known.columns), "limit": detector.known.limit},
         "about": dict(detector.about),
     }
     return about, arrays
@@ -440,15 +434,29 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
             raise ModelFileError("it combines experts it does not hold.")
         centres = {name: float(c["centres"][name]) for name in weights}
         combiners[kind] = Combiner(weights, centres, float(c["bias"]))
-    limits = {key: float(value) for key, value in about["thresholds"].items()}
-    return Detector(experts, gate, combiners, Thresholds(**limits), dict(about["about"]))
+    limits: dict[str, Any] = {k: None if x is None else float(x) for k, x in about["thresholds"].items()}
+    return Detector(
+        experts, gate, combiners, Thresholds(**limits), _known(about["known"], arrays), dict(about["about"])
+    )
+
+
+def _known(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> KnownRange:
+    columns = _columns(description)
+    low, high = _floats(arrays["known.low"]), _floats(arrays["known.high"])
+    if not low.shape == high.shape == (len(columns),):
+        raise ModelFileError("shapes within it do not agree.")
+    return KnownRange(columns, low, high, float(description["limit"]))
+
+
+def _columns(description: Mapping[str, Any]) -> tuple[str, ...]:
+    columns = tuple(description["columns"])
+    if not {feature.name for feature in describe_features()}.issuperset(columns):
+        raise ModelFileError("it needs features that this version does not measure.")
+    return columns
 
 
 def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Expert:
-    name, family, columns = str(description["name"]), str(description["family"]), tuple(description["columns"])
-    known = {feature.name for feature in describe_features()}
-    if not known.issuperset(columns):
-        raise ModelFileError("it needs features that this version does not measure.")
+    name, family, columns = str(description["name"]), str(description["family"]), _columns(description)
     kind, bias = description["kind"], float(description["bias"])
     parts = {key: arrays[f"{name}.{key}"] for key in _ARRAYS[kind]}
     if kind == "trees":

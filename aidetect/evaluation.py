@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from .dataset import FeatureTable
-from .detector import Detector, Thresholds
-from .experts import Views
+from .detector import Detector
 from .features import FAMILIES
 from .labels import LabelledTrack
+from .verdicts import choose_thresholds, wilson
 
 __all__ = ["Evaluation", "Metrics", "cross_validate", "evaluate", "metrics", "wilson"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.str_]
+Ints = npt.NDArray[np.int64]
 
 _BINS = 10
 
@@ -82,18 +84,7 @@ def tpr_at(probability: Floats, ai: Mask, rate: float) -> float:
     return float(np.mean(probability[ai] > limit))
 
 
-def wilson(count: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, JASA 22, 1927)."""
-    if total == 0:
-        return 0.0, 1.0
-    p = count / total
-    centre = p + z * z / (2 * total)
-    half = z * float(np.sqrt(p * (1 - p) / total + z * z / (4 * total * total)))
-    scale = 1 + z * z / total
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
-
-
-def metrics(probability: Floats, ai: Mask, thresholds: Thresholds) -> Metrics:
+def metrics(probability: Floats, ai: Mask, verdict: Words) -> Metrics:
     """Compute all figures.
 
     Parameters
@@ -102,10 +93,9 @@ def metrics(probability: Floats, ai: Mask, thresholds: Thresholds) -> Metrics:
         Of being AI.
     ai : ndarray of bool, shape (tracks,)
         Truth.
-    thresholds : Thresholds
-        Of the verdicts.
+    verdict : ndarray of str, shape (tracks,)
+        ``"ai"``, ``"human"`` or ``"uncertain"``.
     """
-    verdict = np.array([thresholds.verdict(float(p)) for p in probability], dtype=np.str_)
     humans = int((~ai).sum())
     flagged = int((verdict[~ai] == "ai").sum())
     weight = np.where(ai, 0.5 / max(ai.sum(), 1), 0.5 / max(humans, 1))
@@ -173,20 +163,23 @@ class Evaluation:
         Prediction.
     parts : Mapping of str to ndarray, shape (tracks,)
         Log-odds by family, and of the experts in `models`.
-    thresholds : Thresholds
-        Of the verdicts.
+    verdict : ndarray of str, shape (tracks,)
+        ``"ai"``, ``"human"`` or ``"uncertain"``.
+    fold : ndarray of int, shape (tracks,)
+        Which tracks were left out of training together; all 0 where one detector answered.
     """
 
     rows: tuple[dict[str, str], ...]
     ai: Mask
     probability: Floats
     parts: Mapping[str, Floats]
-    thresholds: Thresholds
+    verdict: Words
+    fold: Ints
 
     @property
     def overall(self) -> Metrics:
         """Figures over all tracks."""
-        return metrics(self.probability, self.ai, self.thresholds)
+        return self.over(np.ones(len(self.ai), dtype=bool))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON types."""
@@ -214,8 +207,22 @@ class Evaluation:
                 continue
             classes = {bool(a) for a in self.ai[here]}
             rows = here | (~self.ai if classes == {True} else self.ai if classes == {False} else False)
-            found[name] = metrics(self.probability[rows], self.ai[rows], self.thresholds)
+            found[name] = self.over(rows)
         return found
+
+    def known_generators(self, *, least: int = 3) -> Mask:
+        """Which AI tracks come from generators of which training held at least `least` tracks of other sources."""
+        generator = np.array([row.get("generator", "") for row in self.rows], dtype=np.str_)
+        known = np.zeros(len(self.rows), dtype=bool)
+        for name in sorted(set(generator[self.ai].tolist())):
+            own = self.ai & (generator == name)
+            for number in sorted(set(self.fold[own].tolist())):
+                known[own & (self.fold == number)] = (own & (self.fold != number)).sum() >= least
+        return known
+
+    def over(self, rows: Mask) -> Metrics:
+        """Figures over some of the tracks."""
+        return metrics(self.probability[rows], self.ai[rows], self.verdict[rows])
 
     def alone(self) -> dict[str, tuple[float, float, float]]:
         """AUROC and rates at 5 % and 1 % of every family and expert by itself; NaN where it abstains is left out."""
@@ -258,7 +265,7 @@ def cross_validate(
     from .fitting import RECIPES
 
     chosen = tuple(recipes or RECIPES)
-    views = Views(table.values, table.details)
+    views = table.views()
     ai, weight = table.column("label") == "ai", training.row_weights(table)
     plain = table.column("variant") == ""
     found = []
@@ -267,20 +274,21 @@ def cross_validate(
         result = training.out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
         logits, evidence = training.cross_fitted(result, ai, weight)
         probability = training._probability(logits)
-        shifted = probability.copy()
-        limits = []
+        withheld, seconds = result.withheld(table), table.seconds()
+        verdict = np.full(len(table), "", dtype="<U9")
         for number in sorted(set(fold.tolist())):  # thresholds, too, come from the other folds
-            rest = plain & (fold != number)
-            limits.append(training.choose_thresholds(probability[rest], ai[rest]))
-        ai_limit, human_limit = (float(np.median([getattr(t, k) for t in limits])) for k in ("ai", "human"))
+            here, rest = fold == number, plain & (fold != number)
+            limits = choose_thresholds(probability[rest], ai[rest], seconds[rest])
+            verdict[here] = limits.verdicts(probability[here], seconds=seconds[here], withheld=withheld[here])
         parts = _parts(result.scores, evidence, chosen, result.sings)
         found.append(
             Evaluation(
                 tuple(row for row, p in zip(table.rows, plain, strict=True) if p),
                 ai[plain],
-                shifted[plain],
+                probability[plain],
                 {name: part[plain] for name, part in parts.items()},
-                Thresholds(ai_limit, human_limit),
+                verdict[plain],
+                fold[plain],
             )
         )
     return found
@@ -334,13 +342,15 @@ def evaluate(
     table = labels
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
-    views = Views(table.values, table.details)
+    views = table.views()
     logits, evidence = model.decide(views)
     scores = {expert.name: expert.score(views) for expert in model.experts}
+    probability = _probability(logits)
     return Evaluation(
         table.rows,
         table.column("label") == "ai",
-        _probability(logits),
+        probability,
         _parts(scores, evidence, model.experts, model.sings(views)),
-        model.thresholds,
+        model.thresholds.verdicts(probability, seconds=table.seconds(), withheld=model.withheld(table.values)),
+        np.zeros(len(table), dtype=np.int64),
     )

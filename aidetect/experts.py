@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from . import patterns, shimmer
+from . import modulation, patterns, shimmer
 from .analysis import GRID
 from .features import describe_features
 
@@ -20,8 +20,9 @@ __all__ = ["VIEWS", "Evidence", "LinearExpert", "NetworkExpert", "TreesExpert", 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
-VIEWS = ("peaks", "levelled", "patterns", "values")
-"""Ways to look at a track: lines over the hull, fine structure over its spread, local patterns, single features."""
+VIEWS = ("peaks", "levelled", "patterns", "modulation", "values")
+"""Ways to look at a track: lines over the hull, fine structure over its spread, local patterns, lines in the envelope,
+single features."""
 
 _CLIP = 5.0  # standard deviations a single feature may lie out
 _REGIONS = ((1, 2), (2, 4), (4, 6), (6, 8), (8, 11), (11, 14), (14, 16))  # kHz, in which lines are explained
@@ -36,11 +37,14 @@ class Views:
         Columns in the order of :func:`aidetect.describe_features`.
     details : ndarray of int8, shape (tracks, len(GRID))
         As in :class:`~aidetect.extraction.TrackFeatures`.
+    modulation : ndarray of int8, shape (tracks, len(RATES))
+        As in :class:`~aidetect.extraction.TrackFeatures`.
     """
 
-    def __init__(self, values: Floats, details: npt.NDArray[np.int8]) -> None:
+    def __init__(self, values: Floats, details: npt.NDArray[np.int8], modulation: npt.NDArray[np.int8]) -> None:
         self.values = values
         self._details = details
+        self._modulation = modulation
         self._made: dict[str, Floats] = {}
 
     def __len__(self) -> int:
@@ -50,6 +54,8 @@ class Views:
         """Return the matrix of one of :data:`VIEWS`, shape (tracks, width)."""
         if view == "values":
             return self.values
+        if view == "modulation" and view not in self._made:
+            self._made[view] = modulation.restore(self._modulation)
         if view not in self._made:
             made = {"peaks": shimmer.peak_residue, "levelled": _lines_and_gaps, "patterns": patterns.patterns}[view]
             self._made[view] = made(shimmer.restore(self._details))
@@ -144,6 +150,8 @@ class LinearExpert:
         parts = self._standard(views)[0] * self.weights
         if self.view == "values":
             return _named(self.columns, parts, views)
+        if self.view == "modulation":
+            return [Evidence("lines in the envelope", float(parts.sum()), float("nan"))]
         if self.view == "patterns":
             return [Evidence("patterns of neighbouring lines", float(parts.sum()), float("nan"))]
         return [

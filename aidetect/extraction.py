@@ -12,8 +12,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from . import compression, shimmer, vocals
-from .analysis import GRID, WINDOW_SECONDS, LongFrames, ShortFrames, centre_channel, long_frames, short_frames
+from . import compression, modulation, shimmer, tones, vocals
+from .analysis import (
+    GRID,
+    WINDOW_SECONDS,
+    LongFrames,
+    ShortFrames,
+    centre_channel,
+    long_frames,
+    short_frames,
+    window_spectrum,
+)
 from .decoding import AudioStream, open_array, open_audio
 from .errors import SilentAudioError, TooShortError
 from .features import describe_features
@@ -23,7 +32,7 @@ __all__ = ["EXTRACTOR_VERSION", "MIN_SECONDS", "TrackFeatures", "extract", "extr
 
 Floats = npt.NDArray[np.float32]
 
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 """Raised whenever a number that :func:`extract` returns changes its meaning; part of every cache key."""
 MIN_SECONDS = 4.0
 """Least sound, in seconds, from which an answer is given."""
@@ -52,6 +61,8 @@ class TrackFeatures:
         One entry per feature of :func:`aidetect.describe_features`; NaN where it does not apply.
     details : ndarray of int8, shape (len(GRID),)
         Fine structure of the long-term spectrum, as :func:`aidetect.shimmer.quantise` stores it.
+    modulation : ndarray of int8, shape (len(RATES),)
+        Lines in the envelope, as :meth:`aidetect.modulation.ModulationSpectrum.heights` stores them.
     warnings : tuple of str
         Sentences for the user.
     """
@@ -63,6 +74,7 @@ class TrackFeatures:
     codec: str
     values: Mapping[str, float]
     details: npt.NDArray[np.int8]
+    modulation: npt.NDArray[np.int8]
     warnings: tuple[str, ...] = ()
 
 
@@ -119,6 +131,7 @@ def extract_stream(stream: AudioStream) -> TrackFeatures:
         codec=stream.codec,
         values=MappingProxyType({name: float(values.get(name, np.nan)) for name in names}),
         details=shimmer.quantise(track.details),
+        modulation=track.modulation.heights(),
         warnings=tuple(stream.warnings),
     )
 
@@ -135,6 +148,8 @@ class _Track:
         self._long = _Spectrum()
         self._vocal_long = _Spectrum()
         self._voices: list[vocals.VoiceWindow] = []
+        self._tones = tones.ToneSpectrum()
+        self.modulation = modulation.ModulationSpectrum()
         self.details: Floats = np.full(len(GRID), np.nan, dtype=np.float32)
 
     def add(self, block: Floats, *, rate: int) -> None:
@@ -155,6 +170,10 @@ class _Track:
                 shimmer.texture(short, bandwidth=bandwidth),
                 shimmer.momentary_statistics(mean, long.freqs, bandwidth=bandwidth),
             )
+            if self._tones.wants_more():
+                whole = window_spectrum(centre, rate=rate)
+                self._tones.add(whole)
+                self.modulation.add(whole, bandwidth=bandwidth)
             if _listens(self.windows):
                 self._add_voice(vocals.analyse_voice(centre, rate=rate), long, short, bandwidth)
         self.windows += 1
@@ -172,7 +191,7 @@ class _Track:
         """Pool everything; sets `details` on the way."""
         bandwidth = compression.effective_bandwidth(self._power, self._freqs)
         values = compression.codec_traces(self._power, self._freqs, bandwidth)
-        values |= self._short.means()
+        values |= self._short.means() | self._tones.values()
         self.details, found = self._long.values(bandwidth)
         values |= found
         voice = vocals.vocal_features(self._voices)
@@ -229,10 +248,10 @@ class _Spectrum:
 
 
 def _looks_closely(index: int) -> bool:
-    """Whether window `index` gets short frames: the first three, then every third, which settles their means."""
-    return index < 3 or index % 3 == 2
+    """Whether window `index` gets more than long frames: the first three, then every fifth, which settles the means."""
+    return index < 3 or index % 5 == 4
 
 
 def _listens(index: int) -> bool:
-    """Whether a voice is looked for in window `index`, the dearest step: twice, then every minute, for two hours."""
-    return index < 2 or (index % 6 == 5 and index < 720)
+    """Whether a voice is looked for in window `index`, the dearest step: twice, then every 100 s, for two hours."""
+    return index < 2 or (index % 10 == 4 and index < 720)

@@ -49,10 +49,10 @@ def describe_features() -> tuple[Feature, ...]:
     tuple of Feature
         In the order of the columns of a feature table.
     """
-    from . import compression, shimmer, vocals
+    from . import compression, shimmer, tones, vocals
 
     voice = tuple(
         Feature(name, "vocals", unit, meaning, source, scored=name not in vocals.UNSCORED)
         for name, unit, meaning, source in vocals.FEATURES
     )
-    return compression.FEATURES + shimmer.FEATURES + voice
+    return compression.FEATURES + shimmer.FEATURES + tones.FEATURES + voice

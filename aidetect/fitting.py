@@ -50,13 +50,19 @@ class Recipe:
 
 
 def _of_mix(name: str) -> bool:
-    return not name.startswith("vocal_")
+    return not name.startswith(("vocal_", "tone_"))
+
+
+def _of_tones(name: str) -> bool:
+    return name.startswith("tone_")
 
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe("peaks", "shimmer", "linear", "peaks", strength=0.1),
     Recipe("lines", "shimmer", "linear", "levelled", strength=0.0005),
     Recipe("patterns", "shimmer", "linear", "patterns", strength=0.001),
+    Recipe("modulation", "shimmer", "linear", "modulation", strength=0.0004),
+    Recipe("tones", "shimmer", "trees", wanted=_of_tones),
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
     Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
     Recipe("dynamics", "compression", "linear", strength=0.01),
@@ -101,7 +107,7 @@ def _fit_linear(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, w
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = _moments(x)
-    if recipe.view in ("peaks", "levelled"):
+    if recipe.view in ("peaks", "levelled", "modulation"):
         scale = np.ones_like(scale)  # all points of a spectrum share one unit
     plain = LinearExpert(recipe.name, recipe.family, recipe.view, columns, mean, scale, mean, 0.0)
     z = plain.standardise(x)

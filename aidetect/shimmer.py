@@ -63,6 +63,9 @@ _NEPER = 10.0 / np.log(10.0)  # dB per neper of power
 _MONO = 1e-7  # side over middle power below which two channels are one
 _COHERENCE_FRAMES = 8
 _MISSING = np.int8(-128)
+_QUANTUM = 0.25
+_DECODED = np.sinh(np.clip(np.arange(256, dtype=np.uint8).view(np.int8), -40, 40) * _QUANTUM).astype(np.float32)
+_DECODED[128] = np.nan  # what _MISSING means
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -332,16 +335,15 @@ _MOMENTARY = ("momentary_std", "momentary_skewness", "momentary_kurtosis", "mome
 
 
 def quantise(details: Floats) -> npt.NDArray[np.int8]:
-    """Store details in steps of a quarter of a decibel, NaN as -128."""
-    steps = np.clip(np.round(np.nan_to_num(details, nan=0.0) * 4.0), -127, 127).astype(np.int8)
+    """Store details in steps of a quarter of a decibel near 0 and wider ones further out; NaN as -128."""
+    steps = np.clip(np.round(np.arcsinh(np.nan_to_num(details, nan=0.0)) / _QUANTUM), -127, 127).astype(np.int8)
     steps[np.isnan(details)] = _MISSING
     return steps
 
 
 def restore(steps: npt.NDArray[np.int8]) -> Floats:
     """Undo :func:`quantise`."""
-    details = steps.astype(np.float32) * np.float32(0.25)
-    details[steps == _MISSING] = np.nan
+    details: Floats = _DECODED[steps.view(np.uint8)]
     return details
 
 

@@ -52,6 +52,7 @@ def pack(track: TrackFeatures) -> bytes:
         about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),
         values=np.array(list(track.values.values()), dtype=np.float32),
         details=track.details,
+        modulation=track.modulation,
     )
     return out.getvalue()
 
@@ -61,7 +62,7 @@ def unpack(data: bytes) -> TrackFeatures | None:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
-            values, details = file["values"], file["details"]
+            values, details, modulation = file["values"], file["details"], file["modulation"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     names = [feature.name for feature in describe_features()]
@@ -75,6 +76,7 @@ def unpack(data: bytes) -> TrackFeatures | None:
         codec=about["codec"],
         values=MappingProxyType(dict(zip(names, values.tolist(), strict=True))),
         details=details,
+        modulation=modulation,
         warnings=tuple(about["warnings"]),
     )
 

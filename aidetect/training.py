@@ -14,18 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from .dataset import FeatureTable, build_table, concatenate, load_table
-from .detector import Combiner, Detector, Expert, Thresholds, combine, default_model_path
+from .detector import Combiner, Detector, Expert, combine, default_model_path, narrow
 from .errors import TrainingError
 from .experts import LinearExpert, Views
 from .features import describe_features
 from .fitting import RECIPES, VOCAL_ONLY, Recipe, fit_expert, fit_gate
 from .labels import CLASSES, LabelledTrack, from_folders, read_labels
+from .novelty import KnownRange, fit_range, limit_of
 from .store import FeatureStore
+from .verdicts import choose_thresholds
 
 __all__ = [
     "OutOfSource",
     "add_generator",
-    "choose_thresholds",
     "fit_combiners",
     "fit_detector",
     "fold_detectors",
@@ -47,6 +48,7 @@ ADDITION_SHARE = 0.05
 """Least weight of a generator that is added, as a share of all AI tracks."""
 COPY_WEIGHT = 0.35
 """Weight of an altered copy of a track: it is shorter and poorer than the track."""
+_LEAST_SPREAD = 0.1  # log-odds: an expert that says nearly the same of every track must not be blown up
 _MIN_TRACKS = 8
 
 
@@ -123,6 +125,10 @@ class OutOfSource:
         The experts that did not see each fold.
     gates : Mapping of int to LinearExpert
         The gates that did not see each fold.
+    known : Mapping of int to KnownRange
+        What the tracks outside each fold are like.
+    shares : ndarray, shape (tracks,)
+        Share of the features outside the range of the other folds.
     """
 
     scores: Mapping[str, Floats]
@@ -130,6 +136,15 @@ class OutOfSource:
     fold: Ints
     experts: Mapping[int, tuple[Expert, ...]] = field(default_factory=dict)
     gates: Mapping[int, LinearExpert] = field(default_factory=dict)
+    known: Mapping[int, KnownRange] = field(default_factory=dict)
+    shares: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+    def withheld(self, table: FeatureTable) -> Mask:
+        """On which tracks no verdict is given, whatever their probability."""
+        found = narrow(table.values)
+        for number, known in self.known.items():
+            found[self.fold == number] |= self.shares[self.fold == number] > known.limit
+        return found
 
 
 def folds_of(table: FeatureTable, *, folds: int = FOLDS, seed: int = 0) -> Ints:
@@ -155,7 +170,7 @@ def out_of_source(
     """Predict every fold from all others."""
     from joblib import Parallel, delayed
 
-    views = views or Views(table.values, table.details)
+    views = views or table.views()
     for recipe in recipes:
         views.get(recipe.view)  # made once, before processes share them
     ai, weight = table.column("label") == "ai", row_weights(table)
@@ -175,7 +190,14 @@ def out_of_source(
     gates = {number: fit_gate(table, np.flatnonzero(fold != number)) for number in numbers}
     for number, gate in gates.items():
         sings[fold == number] = gate.score(views)[fold == number] > 0.0
-    return OutOfSource(scores, sings & pitched, fold, by_fold, gates)
+    plain = table.column("variant") == ""
+    known = {number: fit_range(table.values[plain & (fold != number)]) for number in numbers}
+    shares = np.zeros(len(table), dtype=np.float32)
+    for number, found in known.items():
+        shares[fold == number] = found.share_outside(table.values[fold == number])
+    for number, found in known.items():
+        known[number] = replace(found, limit=limit_of(shares[plain & (fold != number)]))
+    return OutOfSource(scores, sings & pitched, fold, by_fold, gates, known, shares)
 
 
 def fit_combiners(
@@ -207,7 +229,7 @@ def _combiner(scores: Mapping[str, Floats], ai: Mask, weight: Floats) -> Combine
 
     x = np.stack([scores[name] for name in scores], axis=1).astype(np.float64)
     middle = 0.5 * (np.average(x[ai], axis=0, weights=weight[ai]) + np.average(x[~ai], axis=0, weights=weight[~ai]))
-    spread = x.std(axis=0) + 1e-9
+    spread = np.maximum(x.std(axis=0), _LEAST_SPREAD)
     z = (x - middle) / spread
     sign = np.where(ai, 1.0, -1.0)
     w = weight.astype(np.float64) / weight.sum()
@@ -265,32 +287,12 @@ def fold_detectors(
         combiners = fit_combiners(
             {n: s[rest] for n, s in found.scores.items()}, found.sings[rest], ai[rest], weight[rest]
         )
-        thresholds = choose_thresholds(probability[rest & plain], ai[rest & plain])
-        detectors[number] = Detector(experts, found.gates[number], combiners, thresholds, {"version": f"fold {number}"})
+        chosen = rest & plain
+        thresholds = choose_thresholds(probability[chosen], ai[chosen], table.seconds()[chosen])
+        detectors[number] = Detector(
+            experts, found.gates[number], combiners, thresholds, found.known[number], {"version": f"fold {number}"}
+        )
     return detectors, dict(zip(table.column("source").tolist(), fold.tolist(), strict=True))
-
-
-def choose_thresholds(
-    probability: Floats, ai: Mask, *, max_false_positive_rate: float = 0.01, max_miss_rate: float = 0.05
-) -> Thresholds:
-    """Set the verdicts' thresholds by the errors on unseen sources.
-
-    ``ai`` begins where at most `max_false_positive_rate` of the human tracks lie, ``human`` ends where at most
-    `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the first.
-    """
-    human_side = np.sort(probability[~ai])[::-1]
-    ai_side = np.sort(probability[ai])
-    allowed = int(np.floor(max_false_positive_rate * len(human_side)))
-    top = float(human_side[min(allowed, len(human_side) - 1)])
-    upper = min(0.5 * (top + min([float(p) for p in ai_side if p > top], default=1.0)) if top < 1.0 else 1.0, 0.9999)
-    allowed = int(np.floor(max_miss_rate * len(ai_side)))
-    lower = float(ai_side[min(allowed, len(ai_side) - 1)])
-    return Thresholds(
-        ai=max(upper, 0.5),
-        human=float(min(np.nextafter(lower, 0.0), max(upper, 0.5), 0.5)),
-        max_false_positive_rate=max_false_positive_rate,
-        max_miss_rate=max_miss_rate,
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -343,7 +345,7 @@ def fit_detector(
                 f"only {int((side & plain).sum())} usable tracks labelled '{name}'; at least {_MIN_TRACKS} of each "
                 "class are needed, and some hundred from many sources for rates worth stating."
             )
-    views = Views(table.values, table.details)
+    views = table.views()
     weight = row_weights(table)
     fold = _honest_folds(table, ai, seed)
     found = out_of_source(table, fold, recipes=recipes, views=views, jobs=jobs)
@@ -352,6 +354,7 @@ def fit_detector(
     thresholds = choose_thresholds(
         probability[plain],
         ai[plain],
+        table.seconds()[plain],
         max_false_positive_rate=max_false_positive_rate,
         max_miss_rate=max_miss_rate,
     )
@@ -359,13 +362,14 @@ def fit_detector(
     experts = tuple(fit_expert(recipe, views, ai, weight, rows, seed=seed) for recipe in recipes)
     from .evaluation import metrics
 
+    verdicts = thresholds.verdicts(probability, seconds=table.seconds(), withheld=found.withheld(table))
     about = {
         "version": version,
         "data": table.digest(),
         "tracks": {"human": int((plain & ~ai).sum()), "ai": int((plain & ai).sum())},
         "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
         "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
-        "metrics": metrics(probability[plain], ai[plain], thresholds).to_dict(),
+        "metrics": metrics(probability[plain], ai[plain], verdicts[plain]).to_dict(),
         "ai_quantiles": np.quantile(probability[plain & ai], np.linspace(0.0, 1.0, 201)).round(5).tolist(),
         "additions": [],
     }
@@ -374,6 +378,7 @@ def fit_detector(
         gate=fit_gate(table, rows),
         combiners=fit_combiners(found.scores, found.sings, ai, weight),
         thresholds=thresholds,
+        known=fit_range(table.values[plain], limit=limit_of(found.shares[plain])),
         about=about,
     )
 
@@ -537,7 +542,7 @@ def with_addition(
     weight = row_weights(both)
     added = np.arange(len(both)) >= len(base)
     weight[added] *= max(1.0, ADDITION_SHARE * float(weight[ai & ~added].sum()) / float(weight[added].sum()))
-    views = Views(both.values, both.details)
+    views = both.views()
     recipes = [recipe for recipe in RECIPES if recipe.name in {expert.name for expert in detector.experts}]
     for recipe in recipes:
         views.get(recipe.view)
@@ -552,4 +557,6 @@ def with_addition(
         "version": f"{detector.version}+{generator}",
         "additions": [*detector.about.get("additions", []), addition],
     }
-    return replace(detector, experts=tuple(experts), about=about)
+    plain = both.column("variant") == ""
+    known = fit_range(both.values[plain], limit=detector.known.limit)
+    return replace(detector, experts=tuple(experts), known=known, about=about)

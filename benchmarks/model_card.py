@@ -16,7 +16,13 @@ import numpy as np
 
 from aidetect.dataset import load_table
 from aidetect.detector import Detector, default_model_path
-from aidetect.evaluation import Evaluation, Metrics, cross_validate, metrics, reliability, wilson
+from aidetect.evaluation import Evaluation, Metrics, cross_validate, reliability, wilson
+from aidetect.features import describe_features
+
+HUMAN_SLICES = (
+    *("origin", "proof of its age", "genre", "vocals", "length", "loudness"),
+    *("codec", "bit rate", "channels", "sample rate"),
+)
 
 
 def percent(x: float) -> str:
@@ -35,24 +41,29 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
 
+def figures(measured: list[Metrics]) -> list[str]:
+    """Format the medians of AUROC and of the rates at 5 % and 1 %."""
+    medians = [float(np.median([getattr(m, name) for m in measured])) for name in ("auroc", "tpr_at_5", "tpr_at_1")]
+    return [f"{medians[0]:.4f}", f"{medians[1]:.3f}", f"{medians[2]:.3f}"]
+
+
 def overall(found: list[Evaluation]) -> str:
     """Format the main figures and those of each part alone."""
     names = list(found[0].alone())
-    rows = [
-        [
-            "**whole detector**",
-            f"**{median(found, 'auroc'):.4f}**",
-            f"**{median(found, 'tpr_at_5'):.3f}**",
-            f"**{median(found, 'tpr_at_1'):.3f}**",
-        ]
-    ]
+    rows = []
+    for label, chosen in (
+        ("**whole detector**", [e.overall for e in found]),
+        ("of these, generators met in training", [e.over(e.known_generators() | ~e.ai) for e in found]),
+        ("of these, generators never met", [e.over(~e.known_generators()) for e in found]),
+    ):
+        rows.append([label, *figures(chosen)])
     for name in names:
-        figures = np.median([e.alone()[name] for e in found], axis=0)
+        read = np.median([e.alone()[name] for e in found], axis=0)
         label = name if not name.startswith("expert ") else f"expert `{name[7:]}`"
         label = f"family {label}" if not name.startswith("expert ") else label
         if name == "expert peaks":
             label += " (linear peak-residue model)"
-        rows.append([label, f"{figures[0]:.4f}", f"{figures[1]:.3f}", f"{figures[2]:.3f}"])
+        rows.append([label, f"{read[0]:.4f}", f"{read[1]:.3f}", f"{read[2]:.3f}"])
     return table(["", "AUROC", "TPR at 5 % FPR", "TPR at 1 % FPR"], rows)
 
 
@@ -81,7 +92,7 @@ def slices(evaluation: Evaluation, entries: np.ndarray, side: np.ndarray, *, lea
         if here.sum() < least:
             continue
         both = here | (evaluation.ai != evaluation.ai[here][0])
-        m: Metrics = metrics(evaluation.probability[both], evaluation.ai[both], evaluation.thresholds)
+        m = evaluation.over(both)
         is_ai = bool(evaluation.ai[here][0])
         rows.append(
             [
@@ -97,28 +108,56 @@ def slices(evaluation: Evaluation, entries: np.ndarray, side: np.ndarray, *, lea
 
 
 def _uncertain(evaluation: Evaluation, here: np.ndarray) -> float:
-    given = [evaluation.thresholds.verdict(float(p)) for p in evaluation.probability[here]]
-    return float(np.mean([v == "uncertain" for v in given]))
+    return float(np.mean(evaluation.verdict[here] == "uncertain"))
 
 
-def columns(evaluation: Evaluation) -> dict[str, np.ndarray]:
-    """Sort the tracks into slices."""
+def columns(evaluation: Evaluation, loudness: np.ndarray) -> dict[str, np.ndarray]:
+    """Sort the tracks into slices; `loudness` in LUFS, shape (tracks,)."""
 
     def of(name: str) -> np.ndarray:
         return np.array([row.get(name, "") or "unknown" for row in evaluation.rows])
 
-    seconds = np.array([float(row["seconds"]) for row in evaluation.rows])
-    bins = np.array(["under 15 s", "15 to 60 s", "over 60 s"])
+    seconds, kilobits = (np.array([float(row[name]) for row in evaluation.rows]) for name in ("seconds", "kilobits"))
+    lengths = np.array(["under 15 s", "15 to 60 s", "over 60 s"])
+    rates = np.array(["below 112 kbit/s", "112 to 159 kbit/s", "160 to 255 kbit/s", "256 kbit/s and more"])
+    lossless = np.isin(of("codec"), ("flac", "alac")) | np.char.startswith(of("codec"), "pcm")
+    levels = np.array(["below -20 LUFS", "-20 to -14 LUFS", "-14 to -9 LUFS", "above -9 LUFS"])
     origin = np.array(["Debian packages" if s.startswith("deb:") else "repositories" for s in of("source")])
     return {
         "generator": of("generator"),
         "codec": of("codec"),
-        "length": bins[np.digitize(seconds, (15.0, 60.0))],
+        "length": lengths[np.digitize(seconds, (15.0, 60.0))],
         "channels": of("channels"),
         "sample rate": of("sample_rate"),
         "vocals": of("vocals"),
         "origin": origin,
+        "proof of its age": of("proof"),
+        "genre": np.char.lower(of("genre")),
+        "bit rate": np.where(lossless, "lossless", rates[np.digitize(kilobits, (112.0, 160.0, 256.0))]),
+        "loudness": levels[np.digitize(loudness, (-20.0, -14.0, -9.0))],
     }
+
+
+def draw(found: list[Evaluation], path: Path) -> None:
+    """Draw the reliability diagram and the spread of probabilities of both classes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    left.plot((0, 1), (0, 1), color="0.6", linewidth=1, label="perfect")
+    for number, evaluation in enumerate(found):
+        points = reliability(evaluation.probability, evaluation.ai)
+        left.plot([p for p, _, _ in points], [s for _, s, _ in points], "o-", label=f"split {number + 1}")
+    left.set(xlabel="mean predicted probability", ylabel="share of AI (classes weigh the same)", title="Reliability")
+    left.legend(frameon=False)
+    first = found[0]
+    for name, side in (("people", ~first.ai), ("AI", first.ai)):
+        right.hist(first.probability[side], bins=np.linspace(0, 1, 41), alpha=0.6, label=f"{name}, {side.sum()} tracks")
+    right.set(xlabel="predicted probability of AI", ylabel="tracks", yscale="log", title="Unseen sources, split 1")
+    right.legend(frameon=False)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -129,16 +168,19 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", default="models/README.md")
+    parser.add_argument("--plot", type=Path, default=Path("docs/reliability.png"))
     args = parser.parse_args()
     data = load_table(args.table)
     found = cross_validate(data, folds=args.folds, repeats=args.repeats, jobs=args.jobs)
     first = found[0]
-    by = columns(first)
+    names = [feature.name for feature in describe_features()]
+    plain = data.column("variant") == ""
+    by = columns(first, data.values[plain, names.index("integrated_loudness")])
+    draw(found, args.plot)
     about = Detector.load(default_model_path()).about
     text = Path(__file__).with_name("model_card.template.md").read_text(encoding="utf-8")
     human_slices = [
-        f"### Human music by {name}\n\n" + slices(first, by[name], ~first.ai, least=20)
-        for name in ("origin", "codec", "length", "channels", "sample rate", "vocals")
+        f"### Human music by {name}\n\n" + slices(first, by[name], ~first.ai, least=20) for name in HUMAN_SLICES
     ]
     robustness = Path("docs/robustness.json")
     parts = {
@@ -180,10 +222,13 @@ def _robustness(rows: list[dict[str, float]]) -> str:
             percent(r["false_positives"]),
             percent(r["found"]),
             percent(r["uncertain"]),
+            percent(r["same"]),
+            percent(r["opposite"]),
         ]
         for r in rows
     ]
-    return table(["transform", "human / AI", "AUROC", "human called AI", "AI found", "uncertain"], cells)
+    header = ["transform", "human / AI", "AUROC", "human called AI", "AI found", "uncertain", "same", "opposite"]
+    return table(header, cells)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python benchmarks/robustness.py LABELS.csv [LABELS.csv ...] --table models --store FOLDER --out docs/robustness.json
 
 Excerpts of 20 seconds are taken from the middle of tracks of both classes, at most two from a source, and passed
-through every transform of `aidetect.transforms.GRID`. For every fold of sources a detector is trained on all other
+through every transform of `aidetect.transforms.GRID`; clean excerpts of other lengths and whole tracks follow. For
+every fold of sources a detector is trained on all other
 folds of the feature table, with thresholds from those folds' clean tracks; it scores the excerpts of its own fold.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from aidetect.dataset import excerpt, load_table
+from aidetect.dataset import excerpt, load_table, measure
 from aidetect.detector import Detector
 from aidetect.errors import AidetectError
 from aidetect.evaluation import auroc, wilson
@@ -29,7 +30,14 @@ from aidetect.training import fold_detectors
 from aidetect.transforms import GRID, Transform
 
 SECONDS = 20.0
-CLEAN = Transform("clean", lambda y, rate: (y, rate))
+PLAIN = Transform("clean", lambda y, rate: (y, rate))
+TRIALS: tuple[tuple[Transform, float | None], ...] = (
+    (PLAIN, SECONDS),
+    *((transform, SECONDS) for transform in GRID),
+    *((Transform(f"clean, {seconds:.0f} s", PLAIN.apply), seconds) for seconds in (5.0, 10.0, 30.0)),
+    (Transform("clean, whole track", PLAIN.apply), None),
+)
+"""Transforms and the seconds of audio they are applied to (None for all of it); all are compared to the first."""
 
 
 def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: int = 0) -> list[LabelledTrack]:
@@ -47,29 +55,21 @@ def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: in
     return chosen
 
 
-def altered(track: LabelledTrack, transform: Transform, store: FeatureStore) -> TrackFeatures | None:
-    """Measure the middle of a track after a transform; None where that is impossible."""
-    key = content_key(track.path, f"middle{SECONDS:.0f}-{transform.name}".replace("/", "_"))
+def altered(track: LabelledTrack, number: int, store: FeatureStore) -> TrackFeatures | None:
+    """Measure the middle of a track in one of the trials (by number: a Transform cannot be sent to a process)."""
+    transform, seconds = TRIALS[number]
+    if seconds is None:
+        return measure(track.path, store=store)
+    key = content_key(track.path, f"middle{seconds:.0f}-{transform.name}".replace("/", "_"))
     found = store.get(key)
     if found is None:
         try:
-            y, rate = excerpt(track.path, seconds=SECONDS, position=0.5)
+            y, rate = excerpt(track.path, seconds=seconds, position=0.5)
             found = extract_array(*transform.apply(y, rate))
         except AidetectError:
             return None
         store.put(key, found)
     return found
-
-
-def measured(
-    tracks: list[LabelledTrack], transform_number: int, store: FeatureStore, jobs: int
-) -> list[TrackFeatures | None]:
-    """Measure all tracks through one transform (by number: a Transform holds functions and cannot be sent)."""
-    return Parallel(n_jobs=jobs)(delayed(_numbered)(track, transform_number, store) for track in tracks)
-
-
-def _numbered(track: LabelledTrack, number: int, store: FeatureStore) -> TrackFeatures | None:
-    return altered(track, CLEAN if number < 0 else GRID[number], store)
 
 
 def main() -> None:
@@ -85,23 +85,24 @@ def main() -> None:
     args = parser.parse_args()
     store = FeatureStore(args.store)
     tracks = choose([t for path in args.labels for t in read_labels(path)], args.count, per_source=2)
-    results = {}
-    for number in range(-1, len(GRID)):
-        results[number] = measured(tracks, number, store, args.jobs)
-        print((CLEAN if number < 0 else GRID[number]).name, flush=True)
+    results = []
+    for number, (transform, _) in enumerate(TRIALS):
+        results.append(Parallel(n_jobs=args.jobs)(delayed(altered)(track, number, store) for track in tracks))
+        print(transform.name, flush=True)
     if args.measure_only:
         return
     detectors, fold_of_source = fold_detectors(load_table(args.table), jobs=args.jobs)
     ai = np.array([t.label == "ai" for t in tracks])
     rows = []
-    for number, features in results.items():
+    clean = score(results[0], tracks, detectors, fold_of_source)[1]
+    for (transform, _), features in zip(TRIALS, results, strict=True):
         probability, verdict = score(features, tracks, detectors, fold_of_source)
         ok = np.isfinite(probability)
         flagged = int((verdict[ok & ~ai] == "ai").sum())
         humans = int((ok & ~ai).sum())
         rows.append(
             {
-                "transform": (CLEAN if number < 0 else GRID[number]).name,
+                "transform": transform.name,
                 "human": humans,
                 "ai": int((ok & ai).sum()),
                 "auroc": round(auroc(probability[ok], ai[ok]), 4),
@@ -109,10 +110,17 @@ def main() -> None:
                 "false_positives_high": round(wilson(flagged, humans)[1], 4),
                 "found": round(float((verdict[ok & ai] == "ai").mean()), 4),
                 "uncertain": round(float((verdict[ok] == "uncertain").mean()), 4),
+                "same": round(float((verdict[ok] == clean[ok]).mean()), 4),
+                "opposite": round(float(opposite(verdict[ok], clean[ok]).mean()), 4),
             }
         )
         print(rows[-1], flush=True)
     Path(args.out).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def opposite(verdict: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Where one verdict is ``ai`` and the other ``human``."""
+    return ((verdict == "ai") & (clean == "human")) | ((verdict == "human") & (clean == "ai"))
 
 
 def score(
@@ -129,9 +137,13 @@ def score(
         if not here:
             continue
         values = np.array([list(features[i].values.values()) for i in here], dtype=np.float16).astype(np.float32)
-        logits, _ = detector.decide(Views(values, np.array([features[i].details for i in here])))
+        details, modulation = (np.array([getattr(features[i], n) for i in here]) for n in ("details", "modulation"))
+        seconds = np.array([features[i].duration for i in here])
+        logits, _ = detector.decide(Views(values, details, modulation))
         probability[here] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(float), -12, 12)))
-        verdict[here] = [detector.thresholds.verdict(float(p)) for p in probability[here]]
+        verdict[here] = detector.thresholds.verdicts(
+            probability[here], seconds=seconds, withheld=detector.withheld(values)
+        )
     return probability, verdict
 
 

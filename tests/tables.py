@@ -7,20 +7,25 @@ import numpy as np
 from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable
 from aidetect.features import describe_features
+from aidetect.modulation import RATES
 
 NAMES = [feature.name for feature in describe_features()]
 
 
 def made_up(*, tracks: int = 160, sources: int = 16, strength: float = 1.0, seed: int = 0) -> FeatureTable:
-    """AI rows have lines at fixed places and higher skewness; half of all rows have a voice."""
+    """AI rows have lines at fixed places in spectrum and envelope and a higher skewness; half of all have a voice."""
     rng = np.random.default_rng(seed)
     ai = np.arange(tracks) % 2 == 0
     values = rng.standard_normal((tracks, len(NAMES))).astype(np.float32)
     for name in ("detail_skewness_6k_8k", "detail_kurtosis_8k_11k", "band_crest_2000_6000hz"):
         values[:, NAMES.index(name)] += strength * ai
+    values[:, NAMES.index("effective_bandwidth")] = 16_000.0
     sings = rng.random(tracks) < 0.5
     values[:, NAMES.index("cepstral_motion_3")] += 4.0 * sings
     values[:, NAMES.index("f0_median")] = np.where(sings, 200.0, np.nan)
+    heights = np.minimum(rng.exponential(1.0, (tracks, len(RATES))), 8.0)
+    heights[:, 200:3000:200] += 2.0 * strength * ai[:, None]
+    modulation = np.minimum(heights, 8.0).astype(np.int8)
     details = rng.normal(0.0, 4.0, (tracks, len(GRID))).round().astype(np.int8)
     details[:, 500:5000:250] += (np.int8(6 * strength) * ai[:, None]).astype(np.int8)
     rows = tuple(
@@ -34,7 +39,8 @@ def made_up(*, tracks: int = 160, sources: int = 16, strength: float = 1.0, seed
             "vocals": "yes" if sings[i] else "no",
             "codec": ("mp3", "vorbis")[i // 3 % 2],
             "variant": "",
+            "seconds": "90.0",
         }
         for i in range(tracks)
     )
-    return FeatureTable(values, details, rows)
+    return FeatureTable(values, details, modulation, rows)

@@ -14,7 +14,6 @@ from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable
 from aidetect.detector import Detector
 from aidetect.errors import TrainingError
-from aidetect.experts import Views
 
 RECIPES = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "dynamics", "voice"))
 
@@ -32,12 +31,12 @@ def test_a_new_generator_is_learned_and_named() -> None:
     before = training.fit_detector(base, recipes=RECIPES)
     after = training.with_addition(before, base, newcomer(tracks=20, seed=1), generator="new")
     fresh = newcomer(tracks=20, seed=2)
-    views = Views(fresh.values, fresh.details)
+    views = fresh.views()
     assert np.mean(before.decide(views)[0] > 0) < 0.6
     assert np.mean(after.decide(views)[0] > 0) > 0.9
     assert after.version.endswith("+new")
     assert after.about["additions"][-1]["tracks"] == 20
-    known = Views(base.values, base.details)
+    known = base.views()
     ai = base.column("label") == "ai"
     assert np.mean((after.decide(known)[0] > 0) == ai) > 0.9
 

@@ -19,6 +19,7 @@ def test_tables_survive_storage(tmp_path: Path) -> None:
     back = dataset.load_table(tmp_path)
     np.testing.assert_allclose(back.values, table.values, rtol=1e-3, atol=1e-6)
     np.testing.assert_array_equal(back.details, table.details)
+    np.testing.assert_array_equal(back.modulation, table.modulation)
     assert back.rows == table.rows
     assert back.digest() == table.digest()
 

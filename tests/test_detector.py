@@ -17,10 +17,10 @@ from tables import made_up
 
 import aidetect
 from aidetect import fitting, training
-from aidetect.detector import Detector, Thresholds
+from aidetect.detector import Detector
 from aidetect.errors import AudioError, ModelFileError, OutputError
-from aidetect.experts import Views
 from aidetect.modelfile import read_model, write_model
+from aidetect.verdicts import Thresholds
 
 RECIPES = tuple(
     r for r in fitting.RECIPES if r.name in ("peaks", "patterns", "texture", "texture_net", "dynamics", "voice")
@@ -41,7 +41,7 @@ def small_path(small: Detector, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_a_saved_detector_answers_as_before(small: Detector, small_path: Path) -> None:
     table = made_up(seed=5)
-    views = Views(table.values, table.details)
+    views = table.views()
     again = Detector.load(small_path)
     np.testing.assert_allclose(again.decide(views)[0], small.decide(views)[0], atol=1e-5)
     assert again.version == "small"

@@ -6,9 +6,14 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from tables import made_up
 
 from aidetect import evaluation, fitting
-from aidetect.detector import Thresholds
+from aidetect.verdicts import Thresholds
 
-LIMITS = Thresholds(ai=0.8, human=0.3)
+
+def verdicts(p: np.ndarray) -> np.ndarray:
+    """``ai`` from 0.8 on, ``human`` up to 0.3."""
+    return Thresholds(ai=0.8, human=0.3).verdicts(
+        p, seconds=np.full(len(p), 90.0), withheld=np.zeros(len(p), dtype=bool)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +38,31 @@ def test_rates_agree_with_scikit_learn(predictions: tuple[np.ndarray, np.ndarray
 
 def test_brier_score_of_balanced_classes_agrees_with_scikit_learn(predictions: tuple[np.ndarray, np.ndarray]) -> None:
     p, ai = predictions
-    assert evaluation.metrics(p, ai, LIMITS).brier == pytest.approx(brier_score_loss(ai, p), abs=1e-5)
+    assert evaluation.metrics(p, ai, verdicts(p)).brier == pytest.approx(brier_score_loss(ai, p), abs=1e-5)
 
 
 def test_a_calibrated_prediction_has_no_calibration_error() -> None:
     rng = np.random.default_rng(0)
     p = rng.random(40_000).astype(np.float32)
     ai = rng.random(40_000) < p
-    assert evaluation.metrics(p, ai, LIMITS).calibration_error < 0.02
-    assert evaluation.metrics(np.clip(p + 0.2, 0, 1), ai, LIMITS).calibration_error > 0.1
+    assert evaluation.metrics(p, ai, verdicts(p)).calibration_error < 0.02
+    assert evaluation.metrics(np.clip(p + 0.2, 0, 1), ai, verdicts(p)).calibration_error > 0.1
 
 
 def test_shares_of_verdicts() -> None:
     p = np.array([0.9, 0.5, 0.1, 0.95, 0.2, 0.1, 0.5, 0.1], dtype=np.float32)
     ai = np.array([1, 1, 1, 0, 0, 0, 0, 0], dtype=bool)
-    m = evaluation.metrics(p, ai, LIMITS)
+    m = evaluation.metrics(p, ai, verdicts(p))
     assert (m.found, m.missed) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert m.false_positives == pytest.approx(1 / 5)
     assert m.uncertain == pytest.approx(2 / 8)
     assert m.false_positives_high == pytest.approx(0.6245, abs=1e-3)  # Wilson's interval of 1 in 5
+
+
+def test_where_a_verdict_is_withheld_it_is_uncertain() -> None:
+    p = np.array([0.9, 0.9, 0.1], dtype=np.float32)
+    given = Thresholds(ai=0.8, human=0.3).verdicts(p, seconds=np.full(3, 90.0), withheld=np.array([True, False, True]))
+    assert given.tolist() == ["uncertain", "ai", "uncertain"]
 
 
 def test_wilson_interval_of_nothing_is_everything() -> None:

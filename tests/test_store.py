@@ -23,6 +23,7 @@ def test_features_come_back_as_they_were(tmp_path: Path, track: TrackFeatures) -
     back = store.get("k1")
     assert back.name == track.name
     np.testing.assert_array_equal(back.details, track.details)
+    np.testing.assert_array_equal(back.modulation, track.modulation)
     for name, value in track.values.items():
         assert back.values[name] == pytest.approx(value, rel=1e-6, nan_ok=True)
     assert not list(tmp_path.rglob("*.part"))

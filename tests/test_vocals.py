@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import parselmouth
 import pytest
@@ -22,6 +24,7 @@ def voice(
     hnr: float | None = None,
     vibrato_rate: float = 5.5,
     vibrato_extent: float = 30.0,
+    formants: tuple[int, int, int, int] = (600, 1200, 2600, 3500),
     seed: int = 0,
 ) -> np.ndarray:
     """Glottal pulses through four formants. `jitter` and `shimmer` are standard deviations, `hnr` is in dB."""
@@ -35,7 +38,7 @@ def voice(
         y[first : first + 60] += (1.0 + shimmer * rng.standard_normal()) * pulse
         t += (1.0 + jitter * rng.standard_normal()) / f
     y = y[: round(RATE * seconds)]
-    for formant, width in ((600, 80), (1200, 100), (2600, 140), (3500, 200)):
+    for formant, width in zip(formants, (80, 100, 140, 200), strict=True):
         r = np.exp(-np.pi * width / RATE)
         y = lfilter([1.0], [1.0, -2.0 * r * np.cos(2 * np.pi * formant / RATE), r * r], y)
     y /= np.sqrt(np.mean(y**2))
@@ -62,27 +65,36 @@ def praat(y: np.ndarray) -> tuple[float, float, float]:
 def test_pitch_of_a_voice(f0: float) -> None:
     values = measure(voice(f0=f0))
     assert values["f0_median"] == pytest.approx(f0, rel=0.005)
-    assert values["voiced_share"] > 0.7
+    assert values["voiced_share"] > 0.9
 
 
 @pytest.mark.parametrize(("rate", "extent"), [(4.5, 40.0), (5.5, 30.0), (6.2, 50.0), (7.0, 80.0)])
 def test_vibrato_rate_and_extent(rate: float, extent: float) -> None:
     values = measure(voice(vibrato_rate=rate, vibrato_extent=extent))
-    assert values["vibrato_rate"] == pytest.approx(rate, abs=0.2)
-    assert values["vibrato_extent"] == pytest.approx(extent, rel=0.1)
+    assert values["vibrato_rate"] == pytest.approx(rate, abs=0.1)
+    assert values["vibrato_extent"] == pytest.approx(extent, rel=0.06)
     assert values["vibrato_regularity"] > 0.9
 
 
 @pytest.mark.parametrize(("f0", "jitter"), [(180.0, 0.0), (180.0, 0.005), (180.0, 0.01), (320.0, 0.01), (110.0, 0.01)])
 def test_jitter_agrees_with_praat(f0: float, jitter: float) -> None:
     y = voice(f0=f0, jitter=jitter)
-    assert measure(y)["jitter_local"] == pytest.approx(praat(y)[0], abs=0.3)
+    assert measure(y)["jitter_local"] == pytest.approx(praat(y)[0], abs=0.1)
 
 
-@pytest.mark.parametrize("shimmer", [0.0, 0.03, 0.06])
+def test_jitter_and_shimmer_agree_with_praat_together_and_in_noise() -> None:
+    y = voice(jitter=0.01, shimmer=0.05, hnr=15.0)
+    jitter, shimmer, hnr = praat(y)
+    values = measure(y)
+    assert values["jitter_local"] == pytest.approx(jitter, abs=0.15)
+    assert values["shimmer_local"] == pytest.approx(shimmer, abs=1.5)
+    assert values["hnr_mean"] == pytest.approx(hnr, abs=2.0)
+
+
+@pytest.mark.parametrize("shimmer", [0.0, 0.03, 0.06, 0.1])
 def test_shimmer_agrees_with_praat(shimmer: float) -> None:
     y = voice(shimmer=shimmer)
-    assert measure(y)["shimmer_local"] == pytest.approx(praat(y)[1], abs=1.2)
+    assert measure(y)["shimmer_local"] == pytest.approx(praat(y)[1], abs=0.6)
 
 
 @pytest.mark.parametrize("hnr", [5.0, 10.0, 15.0, 20.0])
@@ -120,10 +132,9 @@ def test_a_flat_synthetic_tone_is_no_voice() -> None:
 
 def test_gain_changes_nothing() -> None:
     y = voice(jitter=0.005, hnr=20.0)
-    loud, quiet = measure(y), measure(0.05 * y)
+    loud, quiet = measure(y), measure((1e-5 * y).astype(np.float32))
     for name, value in loud.items():
-        if np.isfinite(value):
-            assert quiet[name] == pytest.approx(value, rel=0.03, abs=0.05), name
+        assert quiet[name] == pytest.approx(value, rel=0.01, abs=0.01, nan_ok=True), name
 
 
 def test_mask_marks_the_half_that_is_sung() -> None:
@@ -159,6 +170,36 @@ def test_every_feature_is_described_once() -> None:
     assert vocals.vocal_features([]).keys() == set(names)
 
 
+def test_a_singer_is_followed_over_a_bass() -> None:
+    # Vowels alternate, so that formants move; the bass is as loud as the singer and an octave and more below.
+    t = np.arange(8 * RATE) / RATE
+    bass = sum(np.sin(2 * np.pi * 98.0 * k * t) / k**2 for k in range(1, 6))
+    open_vowel, closed = voice(f0=330.0), voice(f0=330.0, formants=(300, 2200, 2900, 3500))
+    fade = 0.5 + 0.5 * np.sin(2 * np.pi * 1.5 * t)
+    sung = fade * open_vowel + (1.0 - fade) * closed
+    mix = sung + bass * np.std(sung) / np.std(bass)
+    values = measure(mix.astype(np.float32))
+    assert values["f0_median"] == pytest.approx(330.0, rel=0.02)
+    assert values["voiced_share"] > 0.6
+    assert measure((0.1 * bass).astype(np.float32))["voiced_share"] < 0.1
+
+
+def test_no_window_is_no_singing() -> None:
+    values = vocals.vocal_features([])
+    assert values["voiced_share"] == values["voiced_seconds"] == 0.0
+    assert np.isnan(values["f0_median"])
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-5, 1e18, 3e38])
+@pytest.mark.parametrize("samples", [0, 1, 100, 4_410])
+def test_extreme_levels_and_lengths(samples: int, scale: float) -> None:
+    y = (scale * np.sin(0.03 * np.arange(samples))).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = measure(y)
+    assert not np.isinf(list(values.values())).any()
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
@@ -175,6 +216,7 @@ def test_any_signal_gives_numbers_or_nan(seed: int, rate: int, seconds: float, k
         "steps": lambda: np.sign(np.sin(np.arange(n) * rng.uniform(0.001, 0.5))),
         "constant": lambda: np.full(n, rng.uniform(-1, 1)),
     }[kind]().astype(np.float32)
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         values = measure(y, rate)
     assert all(np.isnan(value) or np.isfinite(value) for value in values.values())

@@ -1,0 +1,130 @@
+"""Verdicts: from which probability on, and with what error rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SHORT", "Thresholds", "choose_thresholds", "wilson"]
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+SHORT = 60.0
+"""Seconds below which a track has thresholds of its own: short excerpts are judged with less to go by."""
+
+_SURE = 0.8416  # one-sided 80 %: how sure a bound must be
+_FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
+_TOP = 0.9999
+
+
+def wilson(count: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, JASA 22, 1927)."""
+    if total == 0:
+        return 0.0, 1.0
+    p = count / total
+    centre = p + z * z / (2 * total)
+    half = z * float(np.sqrt(p * (1 - p) / total + z * z / (4 * total * total)))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Probabilities at which a verdict is given.
+
+    Attributes
+    ----------
+    ai : float
+        From here on ``"ai"``: false positives among human tracks stay within `max_false_positive_rate`.
+    human : float
+        Up to here ``"human"``: AI tracks missed stay within `max_miss_rate`.
+    ai_short, human_short : float, optional
+        The same for tracks under :data:`SHORT` seconds; by default as for all others.
+    max_false_positive_rate, max_miss_rate : float
+        The bounds, as estimated on tracks of sources outside training.
+    """
+
+    ai: float
+    human: float
+    ai_short: float | None = None
+    human_short: float | None = None
+    max_false_positive_rate: float = 0.01
+    max_miss_rate: float = 0.05
+
+    def limits(self, seconds: float) -> tuple[float, float]:
+        """Where ``"ai"`` begins and ``"human"`` ends for a track of some length."""
+        if seconds >= SHORT:
+            return self.ai, self.human
+        return (
+            self.ai if self.ai_short is None else self.ai_short,
+            self.human if self.human_short is None else self.human_short,
+        )
+
+    def verdict(self, probability: float, *, seconds: float = SHORT) -> str:
+        """``"ai"``, ``"human"`` or ``"uncertain"``."""
+        ai, human = self.limits(seconds)
+        if probability >= ai:
+            return "ai"
+        return "human" if probability <= human else "uncertain"
+
+    def verdicts(self, probability: Floats, *, seconds: Floats, withheld: Mask) -> npt.NDArray[np.str_]:
+        """Verdicts of many tracks; ``"uncertain"`` where they are withheld."""
+        given = [
+            "uncertain" if hold else self.verdict(float(p), seconds=float(s))
+            for p, s, hold in zip(probability, seconds, withheld, strict=True)
+        ]
+        return np.array(given, dtype="<U9")
+
+
+def choose_thresholds(
+    probability: Floats,
+    ai: Mask,
+    seconds: Floats,
+    *,
+    max_false_positive_rate: float = 0.01,
+    max_miss_rate: float = 0.05,
+) -> Thresholds:
+    """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
+
+    ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
+    of 80 % (Wilson 1927); ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the
+    gap closes at the first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (tracks,)
+        Predictions for tracks of sources outside training.
+    ai : ndarray of bool, shape (tracks,)
+        Truth.
+    seconds : ndarray, shape (tracks,)
+        Lengths.
+    max_false_positive_rate, max_miss_rate : float
+        Bounds.
+    """
+    limits = []
+    for here in (seconds >= SHORT, seconds < SHORT):
+        enough = min((here & ai).sum(), (here & ~ai).sum()) >= _FEWEST
+        rows = here if enough else np.ones(len(ai), dtype=bool)
+        limits.append(_limits(probability[rows & ~ai], probability[rows & ai], max_false_positive_rate, max_miss_rate))
+    (ai_long, human_long), (ai_short, human_short) = limits
+    return Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
+
+
+def _limits(human: Floats, ai: Floats, false_positive_rate: float, miss_rate: float) -> tuple[float, float]:
+    human_side, ai_side = np.sort(human)[::-1], np.sort(ai)
+    top = float(human_side[_allowed(len(human_side), false_positive_rate)])
+    above = min([float(p) for p in ai_side if p > top], default=1.0)
+    upper = max(min(0.5 * (top + above), _TOP), 0.5)
+    missed = min(int(np.floor(miss_rate * len(ai_side))), len(ai_side) - 1)
+    return upper, min(float(np.nextafter(ai_side[missed], np.float32(0.0))), upper, 0.5)
+
+
+def _allowed(total: int, rate: float) -> int:
+    """Most errors among `total` tracks that leave the rate within its bound."""
+    count = 0
+    while count + 1 < total and wilson(count + 1, total, z=_SURE)[1] <= rate:
+        count += 1
+    return count
