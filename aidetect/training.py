@@ -44,7 +44,7 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 5
 MIN_SOURCES = 3
 """Least number of sources per class, from which rates on unseen sources can be told at all."""
-ADDITION_SHARE = 0.05
+ADDITION_SHARE = 0.15
 """Least weight of a generator that is added, as a share of all AI tracks."""
 COPY_WEIGHT = 0.35
 """Weight of an altered copy of a track: it is shorter and poorer than the track."""
