@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .api import score, score_array
     from .batch import FileError, score_folder
     from .detector import Detector
+    from .engine import score_batch
     from .errors import AidetectError
     from .evaluation import evaluate
     from .features import Feature, describe_features
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate",
     "score",
     "score_array",
+    "score_batch",
     "score_folder",
     "train",
 ]
@@ -49,6 +51,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "score": "api",
     "score_array": "api",
+    "score_batch": "engine",
     "score_folder": "batch",
     "train": "training",
 }

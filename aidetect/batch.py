@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from .catalogue import catalogue
+from .dataset import measure
 from .detector import Detector
-from .errors import AidetectError, FolderError, OutputError
-from .labels import AUDIO_SUFFIXES
+from .errors import AidetectError, FolderError
 from .result import Result
+from .store import FeatureStore
+from .tables import COLUMNS, TableWriter, kind_of
 
-__all__ = ["COLUMNS", "FileError", "audio_files", "row_of", "score_files", "score_folder", "write_rows"]
-
-COLUMNS = (
-    "path",
-    "verdict",
-    "probability",
-    "compression",
-    "shimmer",
-    "vocals",
-    "duration",
-    "sample_rate",
-    "warnings",
-    "error",
-    "model_version",
-)
-"""Columns of a table of scores."""
+__all__ = ["FileError", "audio_files", "row_of", "score_files", "score_folder", "score_row", "write_rows"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +47,9 @@ def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
     FolderError
         Not a folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    if not Path(folder).is_dir():
         raise FolderError(f"{folder}: not a folder. Score a single file with 'aidetect score'.")
-    found = []
-    for where, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        found += [Path(where, n) for n in names if not n.startswith(".") and Path(n).suffix.lower() in AUDIO_SUFFIXES]
-    return sorted(found)
+    return list(catalogue(folder))
 
 
 def score_folder(
@@ -131,9 +111,11 @@ def _score_in_worker(path: Path, *, model: str | None) -> Result | FileError:
     return _score_one(path, detector=_loaded(model))
 
 
-def _score_one(path: Path, *, detector: Detector) -> Result | FileError:
+def _score_one(path: Path, *, detector: Detector, store: FeatureStore | None = None) -> Result | FileError:
     try:
-        return detector.score(path)
+        if store is None or not path.is_file():  # without a file, the error says what is there
+            return detector.score(path)
+        return detector.judge(measure(path, store=store), path=str(path))
     except AidetectError as error:
         return FileError(str(path), str(error), detector.version)
     except MemoryError:
@@ -164,6 +146,28 @@ def row_of(item: Result | FileError) -> dict[str, Any]:
     }
 
 
+def score_row(
+    path: str,
+    *,
+    detector: Detector | None = None,
+    model: str | None = None,
+    store: str | None = None,
+) -> dict[str, Any]:
+    """Score a file into a row, with features from a store where they are there.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    detector : Detector, optional
+        By default `model` is loaded, once per process.
+    model, store : str, optional
+        As in :func:`aidetect.train`.
+    """
+    keep = FeatureStore(store) if store else None
+    return row_of(_score_one(Path(path), detector=detector or _loaded(model), store=keep))
+
+
 def write_rows(items: Iterator[Result | FileError], path: str | os.PathLike[str]) -> Iterator[Result | FileError]:
     """Write rows as they come, and hand the items on.
 
@@ -172,44 +176,18 @@ def write_rows(items: Iterator[Result | FileError], path: str | os.PathLike[str]
     items : iterator
         From :func:`score_folder`.
     path : path
-        Ends in ``.csv`` or ``.jsonl``. Must not exist: results are never overwritten.
+        Ends as in :data:`aidetect.tables.KINDS`. Must not exist: results are never overwritten.
 
     Raises
     ------
     OutputError
         Another ending, an existing file, or a place that cannot be written to.
     """
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".jsonl"):
-        raise OutputError(f"{path}: the output must end in .csv or .jsonl.")
-    try:
-        file = path.open("x", newline="", encoding="utf-8")
-    except FileExistsError:
-        raise OutputError(f"{path}: exists already; choose another name or remove it first.") from None
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written to ({error.strerror or error}).") from None
-    return _written(items, file, kind)
+    return _written(items, TableWriter(path, kind=kind_of(path)))
 
 
-def _written(items: Iterator[Result | FileError], file: io.TextIOWrapper, kind: str) -> Iterator[Result | FileError]:
-    with file:
-        table = csv.DictWriter(file, COLUMNS)
-        if kind == ".csv":
-            table.writeheader()
+def _written(items: Iterator[Result | FileError], table: TableWriter) -> Iterator[Result | FileError]:
+    with table:
         for item in items:
-            row = row_of(item)
-            if kind == ".csv":
-                table.writerow(_harmless(row))
-            else:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
+            table.write(row_of(item))
             yield item
-
-
-def _harmless(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep spreadsheets from reading a file name or a message as a formula (OWASP, CSV injection)."""
-    return {
-        key: "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-        for key, value in row.items()
-    }

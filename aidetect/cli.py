@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -103,11 +105,23 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="one JSON object a line instead of panels")
     model(sub)
 
-    sub = command("batch", "score every audio file below a folder into a table", _batch)
-    sub.add_argument("folder", metavar="FOLDER")
-    sub.add_argument("-o", "--output", required=True, metavar="FILE", help="a new file, .csv or .jsonl")
+    sub = command("batch", "score a folder, or the files of a list, into a table", _batch)
+    sub.add_argument("source", metavar="SOURCE", help="a folder, a text file of paths, or a CSV with a column 'path'")
+    sub.add_argument("-o", "--output", required=True, metavar="FILE", help="a new .csv, .jsonl or .parquet file")
+    sub.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped, or add new files")
+    sub.add_argument("--include", action="append", default=[], metavar="GLOB", help="only paths like this: 'live/*'")
+    sub.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="no paths like this: '*.wav'")
+    sub.add_argument(
+        "--time-limit", type=_positive, default=600.0, metavar="S", help="seconds a file may take (default: 600)"
+    )
+    sub.add_argument("--store", metavar="FOLDER", help="keep features here, so that no file is measured twice")
     work(sub)
     model(sub)
+
+    sub = command("cache", "show or clear a folder of features that --store made", _cache)
+    sub.add_argument("folder", metavar="FOLDER")
+    sub.add_argument("--limit", type=_positive, metavar="GB", help="remove what was used longest ago beyond this size")
+    sub.add_argument("--clear", action="store_true", help="remove everything")
 
     sub = command("features", "show everything that is measured in files", _features)
     sub.add_argument("files", nargs="*", metavar="FILE", help="without a file, the catalogue of features is shown")
@@ -149,6 +163,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0.0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number above 0")
+    return number
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -185,16 +206,54 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _batch(args: argparse.Namespace) -> int:
-    from .batch import FileError, audio_files, score_files, write_rows
+    from .catalogue import catalogue
+    from .engine import Batch
+    from .summary import Summary
 
-    paths = audio_files(args.folder)
-    counts = {"ai": 0, "human": 0, "uncertain": 0, "failed": 0}
-    items = write_rows(score_files(paths, jobs=args.jobs, model=args.model), args.output)
-    for item in _progress(items, len(paths), "scoring"):
-        counts["failed" if isinstance(item, FileError) else item.verdict] += 1
-    summary = ", ".join(f"{number} {name}" for name, number in counts.items())
-    print(f"{len(paths)} files: {summary}. Written to {args.output}.", file=sys.stderr)
-    return 1 if counts["failed"] else 0
+    def paths() -> Iterator[Path]:
+        return catalogue(args.source, include=args.include, exclude=args.exclude)
+
+    total = sum(1 for _ in paths()) if sys.stderr.isatty() else 0  # a bar needs an end
+    batch = Batch(
+        paths(),
+        args.output,
+        jobs=args.jobs,
+        model=args.model,
+        resume=args.resume,
+        time_limit=args.time_limit,
+        store=args.store,
+    )
+    summary = Summary()
+    stopped = False
+    try:
+        with contextlib.closing(iter(batch)) as rows:
+            for row in _progress(rows, total, "scoring", note=summary.counts):
+                summary.add(row)
+    except KeyboardInterrupt:
+        stopped = True
+    for line in summary.lines(batch.detector.about, slowest=batch.journal.slowest()):
+        print(line, file=sys.stderr)
+    batch.close()
+    if stopped:
+        print("aidetect: stopped; the same command with --resume goes on.", file=sys.stderr)
+        return 130
+    print(f"Written to {args.output}.", file=sys.stderr)
+    return 1 if summary.failed else 0
+
+
+def _cache(args: argparse.Namespace) -> int:
+    from .errors import FolderError
+    from .store import FeatureStore
+
+    if not Path(args.folder).is_dir():
+        raise FolderError(f"{args.folder}: no such folder.")
+    store = FeatureStore(args.folder)
+    if args.clear or args.limit:
+        gone = store.trim(0 if args.clear else round(args.limit * 1e9))
+        print(f"{gone} tracks removed.")
+    tracks, size = store.usage()
+    print(f"{args.folder}: features of {tracks} tracks and excerpts, {size / 1e6:.1f} MB.")
+    return 0
 
 
 def _features(args: argparse.Namespace) -> int:
@@ -370,7 +429,7 @@ def _console() -> Console:
     return Console(highlight=False)
 
 
-def _progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+def _progress(items: Iterable[Any], total: int, what: str, *, note: Callable[[], str] = lambda: "") -> Iterator[Any]:
     """Draw a progress bar on the terminal; be quiet where there is none."""
     if not sys.stderr.isatty():
         yield from items
@@ -378,9 +437,21 @@ def _progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    start = time.monotonic()
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield from bar.track(items, total=total)
+        task = bar.add_task(what, total=total, note="", rate="")
+        for number, item in enumerate(items, 1):
+            yield item
+            rate = f"{number / max(time.monotonic() - start, 1e-3):.1f}/s"
+            bar.update(task, advance=1, note=note(), rate=rate)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import os
+import random
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +18,12 @@ import numpy as np
 from .extraction import EXTRACTOR_VERSION, TrackFeatures
 from .features import describe_features
 
-__all__ = ["FeatureStore", "content_key", "pack", "unpack"]
+__all__ = ["LIMIT", "FeatureStore", "content_key", "pack", "unpack"]
+
+
+LIMIT = 20 * 10**9
+"""Bytes a store may grow to: about a million tracks."""
+_TRIM_SHARE = 1 / 512
 
 
 def content_key(path: str | os.PathLike[str], variant: str = "") -> str:
@@ -88,17 +95,23 @@ class FeatureStore:
     ----------
     folder : path
         Made where it does not exist. Several processes may share it: files appear whole or not at all.
+    limit : int
+        Bytes it may grow to; what was used longest ago goes first. Looked at once in a few hundred new tracks.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, limit: int = LIMIT) -> None:
         self.folder = Path(folder)
+        self._limit = limit
 
     def get(self, key: str) -> TrackFeatures | None:
         """Return what was stored under `key`, or None."""
+        path = self._path(key)
         try:
-            return unpack(self._path(key).read_bytes())
+            found = unpack(path.read_bytes())
+            os.utime(path)  # used just now
         except OSError:
             return None
+        return found
 
     def put(self, key: str, track: TrackFeatures) -> None:
         """Store `track` under `key`."""
@@ -108,6 +121,35 @@ class FeatureStore:
         with os.fdopen(handle, "wb") as file:
             file.write(pack(track))
         os.replace(temporary, path)
+        if random.random() < _TRIM_SHARE:  # no counter, so that many short-lived processes keep the bound as well
+            self.trim(self._limit)
+
+    def usage(self) -> tuple[int, int]:
+        """Number of tracks, and bytes."""
+        sizes = [size for _, size, _ in self._files()]
+        return len(sizes), sum(sizes)
+
+    def trim(self, limit: int) -> int:
+        """Remove what was used longest ago until at most `limit` bytes are left; returns how many went."""
+        files = sorted(self._files())
+        total = sum(size for _, size, _ in files)
+        gone = 0
+        for _, size, path in files:
+            if total <= limit:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+            gone += 1
+        return gone
+
+    def _files(self) -> Iterator[tuple[float, int, Path]]:
+        """When each was last used, its bytes, its path."""
+        for path in self.folder.glob("??/*.npz"):
+            try:
+                found = path.stat()
+            except OSError:  # another process removed it
+                continue
+            yield found.st_mtime, found.st_size, path
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.npz"

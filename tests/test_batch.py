@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import aidetect
-from aidetect.batch import COLUMNS, audio_files, row_of, score_folder, write_rows
+from aidetect.batch import audio_files, row_of, score_folder, write_rows
 from aidetect.errors import FolderError, OutputError
+from aidetect.tables import COLUMNS
 
 
 @pytest.fixture

@@ -102,6 +102,32 @@ def test_features_of_a_file_and_their_catalogue(song_path: Path, capsys: pytest.
     assert all(len(row) == 5 for row in catalogue)
 
 
+def test_batch_says_what_it_comes_to_and_resumes(
+    tmp_path: Path, song_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.txt").write_text(f"{song_path}\nnone.wav\n")
+    command = ["batch", str(tmp_path / "list.txt"), "-o", str(tmp_path / "t.csv")]
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert "2 files:" in told
+    assert "1 failed" in told
+    assert "none.wav: there is no such file" in told
+    assert main(command) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 1
+
+
+def test_cache_is_shown_and_cleared(tmp_path: Path, song_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.txt").write_text(f"{song_path}\n")
+    store = str(tmp_path / "store")
+    assert main(["batch", str(tmp_path / "list.txt"), "-o", str(tmp_path / "t.csv"), "--store", store]) == 0
+    assert main(["cache", store]) == 0
+    assert "1 tracks" in capsys.readouterr().out
+    assert main(["cache", store, "--clear"]) == 0
+    assert "0 tracks" in capsys.readouterr().out
+    assert main(["cache", str(tmp_path / "none")]) == 2
+
+
 def test_train_on_two_folders_then_score_and_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from aidetect.demo import strided_decoder
 

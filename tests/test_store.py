@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,22 @@ def test_the_key_follows_the_content_not_the_name(tmp_path: Path) -> None:
     a, b, c = (content_key(tmp_path / name) for name in "abc")
     assert a == b != c
     assert content_key(tmp_path / "a", "aug1") != a
+
+
+def test_what_was_used_longest_ago_goes_first(tmp_path: Path, track: TrackFeatures) -> None:
+    store = FeatureStore(tmp_path)
+    for number, key in enumerate(("aa", "bb", "cc")):
+        store.put(key, track)
+        os.utime(tmp_path / key / f"{key}.npz", (number, number))
+    assert store.get("aa") is not None  # used again
+    count, size = store.usage()
+    assert count == 3
+    assert store.trim(size) == 0
+    assert store.trim(size * 2 // 3) == 1
+    assert store.get("bb") is None
+    assert store.get("aa") is not None
+    assert store.trim(0) == 2
+    assert store.usage() == (0, 0)
 
 
 @given(st.binary(max_size=300), st.integers(0, 10_000))

@@ -1,0 +1,105 @@
+"""Which files a batch is about: a folder, a list or a CSV, always in the same order and never all in memory."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from .errors import FileMissingError, FolderError, LabelsError
+from .labels import AUDIO_SUFFIXES
+
+__all__ = ["catalogue"]
+
+_COLUMNS = ("path", "file")
+
+
+def catalogue(
+    source: str | os.PathLike[str], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Iterator[Path]:
+    """List audio files.
+
+    Parameters
+    ----------
+    source : path
+        A folder, searched with everything below it by the endings of names, hidden files left out; a text file with
+        one path a line; or a CSV file with a column ``path`` or ``file``. Relative paths in a list start at the list's
+        own folder. What a list names is taken whatever its ending; what is missing becomes an error when scored.
+    include, exclude : sequence of str
+        Shell patterns (``live/*``, ``*.flac``) on the path as written below the folder or in the list. Without
+        `include` everything is in.
+
+    Yields
+    ------
+    Path
+        In a folder: sorted by the parts of the path. In a list: in its order.
+
+    Raises
+    ------
+    FolderError
+        An audio file where a folder or list was expected.
+    FileMissingError
+        No such folder or list.
+    LabelsError
+        A list that cannot be read.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return (source / name for name in _below(source) if _wanted(name, include, exclude))
+    if not source.exists():
+        raise FileMissingError(f"{source}: no such folder or list.")
+    if source.suffix.lower() in AUDIO_SUFFIXES:
+        raise FolderError(f"{source}: not a folder or list. Score a single file with 'aidetect score'.")
+    named = _column(source) if source.suffix.lower() == ".csv" else _lines(source)
+    return (source.parent / name for name in named if _wanted(name, include, exclude))
+
+
+def _wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    name = name.replace(os.sep, "/")
+    if include and not any(fnmatchcase(name, pattern) for pattern in include):
+        return False
+    return not any(fnmatchcase(name, pattern) for pattern in exclude)
+
+
+def _below(folder: Path, prefix: str = "") -> Iterator[str]:
+    """Walk depth first, one folder's names in memory at a time."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if not e.name.startswith("."))
+    except OSError:  # a folder that may not be read does not end the run
+        return
+    for name, is_folder in entries:
+        if is_folder:
+            yield from _below(folder / name, f"{prefix}{name}/")
+        elif Path(name).suffix.lower() in AUDIO_SUFFIXES:
+            yield prefix + name
+
+
+def _lines(source: Path) -> Iterator[str]:
+    """Paths of a text file; empty lines are skipped."""
+    try:
+        with source.open(encoding="utf-8-sig", newline="\n") as file:
+            for line in file:
+                name = line.rstrip("\r\n")
+                if name.strip() and "\0" not in name:
+                    yield name
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelsError(f"{source}: cannot be read as a list of paths in UTF-8 ({error}).") from None
+
+
+def _column(source: Path) -> Iterator[str]:
+    """Paths of a CSV file."""
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            column = next((c for c in _COLUMNS if c in (rows.fieldnames or ())), None)
+            if column is None:
+                raise LabelsError(f"{source}: the first line must name a column 'path' or 'file'.")
+            for row in rows:
+                name = row[column] or ""
+                if name.strip() and "\0" not in name:
+                    yield name
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{source}: cannot be read as a CSV file in UTF-8 ({error}).") from None

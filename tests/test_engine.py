@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import pytest
+import soundfile as sf
+from conftest import music
+
+from aidetect import engine
+from aidetect.batch import score_folder
+from aidetect.detector import Detector
+from aidetect.engine import Batch, score_batch
+from aidetect.errors import OutputError
+
+RATE = 8_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight files of five contents, one of them broken."""
+    root = tmp_path_factory.mktemp("music")
+    for number in range(4):
+        sf.write(root / f"{number}.wav", music(seconds=4.5, rate=RATE, channels=1, seed=number).T, RATE)
+    (root / "sub").mkdir()
+    for number in range(3):
+        shutil.copy(root / f"{number}.wav", root / "sub" / f"copy {number}.wav")
+    (root / "bad.mp3").write_bytes(b"no music" * 300)
+    return root
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths that processes were asked for."""
+    asked: list[str] = []
+    real = engine.Worker.score
+
+    def score(self: engine.Worker, path: str) -> dict[str, object]:
+        asked.append(Path(path).name)
+        return real(self, path)
+
+    monkeypatch.setattr(engine.Worker, "score", score)
+    return asked
+
+
+def test_rows_come_in_order_and_are_those_of_score_folder(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.jsonl"
+    rows = list(score_batch(folder, out, jobs=2))
+    expected = list(score_folder(folder))
+    assert [row["path"] for row in rows] == [item.path for item in expected]
+    for row, item in zip(rows, expected, strict=True):
+        assert (row["error"] is None) == hasattr(item, "probability")
+        if row["error"] is None:
+            assert row["probability"] == pytest.approx(item.probability, abs=1e-6)
+    assert len(out.read_text().splitlines()) == len(rows)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_each_content_is_scored_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = counted(monkeypatch)
+    rows = {Path(row["path"]).name: row for row in score_batch(folder, tmp_path / "t.csv", jobs=2)}
+    assert len(asked) == 5
+    assert rows["copy 1.wav"]["probability"] == rows["1.wav"]["probability"]
+
+
+def test_existing_output_is_refused_and_resume_scores_only_what_is_new(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(folder, own)
+    out = tmp_path / "t.csv"
+    list(score_batch(own, out))
+    first = out.read_bytes()
+    with pytest.raises(OutputError, match="resume"):
+        list(score_batch(own, out))
+    asked = counted(monkeypatch)
+    assert list(score_batch(own, out, resume=True))
+    assert (asked, out.read_bytes()) == ([], first)
+    os.utime(own / "0.wav", (1, 1))  # another time, the same content
+    sf.write(own / "1.wav", music(seconds=4.5, rate=RATE, channels=1, seed=9).T, RATE)
+    sf.write(own / "new.wav", music(seconds=4.5, rate=RATE, channels=1, seed=10).T, RATE)
+    assert len(list(score_batch(own, out, resume=True))) == 9
+    assert sorted(asked) == ["1.wav", "new.wav"]
+
+
+def test_another_model_scores_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "t.jsonl"
+    list(score_batch(folder / "sub", out))
+    Detector.load().save(tmp_path / "other.model")
+    asked = counted(monkeypatch)
+    list(score_batch(folder / "sub", out, resume=True, model=tmp_path / "other.model"))
+    assert len(asked) == 3
+
+
+def test_a_killed_run_goes_on_to_the_same_table(folder: Path, tmp_path: Path) -> None:
+    undisturbed = tmp_path / "whole.csv"
+    list(score_batch(folder, undisturbed))
+    rng = random.Random(0)
+    out = tmp_path / "t.csv"
+    command = [sys.executable, "-m", "aidetect", "batch", str(folder), "-o", str(out), "--resume", "--jobs", "2"]
+    for _ in range(3):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.3, 3.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1  # one file is broken
+    assert out.read_bytes() == undisturbed.read_bytes()
+
+
+def test_paths_are_drawn_as_they_are_needed(folder: Path, tmp_path: Path) -> None:
+    drawn = []
+
+    def endless():  # type: ignore[no-untyped-def]
+        for number in range(10**9):
+            drawn.append(number)
+            yield folder / "0.wav"
+
+    batch = Batch(endless(), tmp_path / "t.csv")
+    rows = iter(batch)
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]
+    batch.close()
+    assert len(drawn) < 20
+    assert not (tmp_path / "t.csv").exists()
+    assert (tmp_path / "t.csv.part").read_text().count("\n") == 2
+
+
+def test_a_missing_file_is_a_row_and_is_tried_again(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "list.txt").write_text("later.wav\n")
+    (row,) = score_batch(tmp_path / "list.txt", tmp_path / "t.csv")
+    assert "no such file" in row["error"]
+    shutil.copy(folder / "0.wav", tmp_path / "later.wav")
+    (row,) = score_batch(tmp_path / "list.txt", tmp_path / "t.csv", resume=True)
+    assert row["error"] is None
+
+
+def test_another_joblib_backend_takes_over(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = counted(monkeypatch)
+    list(score_batch(folder, tmp_path / "own.csv"))
+    assert asked
+    asked.clear()
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        list(score_batch(folder, tmp_path / "t.csv"))
+    assert not asked
+    assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "own.csv").read_bytes()
+
+
+def test_a_dask_cluster_scores(folder: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    list(score_batch(folder, tmp_path / "own.csv"))
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        list(score_batch(folder, tmp_path / "t.csv"))
+    assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "own.csv").read_bytes()
+
+
+def test_a_ray_instance_scores(folder: Path, tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    list(score_batch(folder, tmp_path / "own.csv"))
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+    try:
+        register_ray()
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            list(score_batch(folder, tmp_path / "t.csv"))
+    finally:
+        ray.shutdown()
+    assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "own.csv").read_bytes()
+
+
+def test_tracks_are_counted_and_their_share_corrected() -> None:
+    from aidetect.summary import Summary
+
+    summary = Summary()
+    for number in range(100):
+        verdict = "ai" if number < 20 else "human"
+        summary.add({"error": None, "verdict": verdict, "probability": 0.95 if number < 20 else 0.05, "path": "x"})
+    summary.add({"error": "x: broken", "verdict": None, "probability": None, "path": "x"})
+    about = {"metrics": {"found": 0.8, "ai": 500, "false_positives": 0.0, "human": 500}}
+    text = "\n".join(summary.lines(about, slowest=[("y", 2.0)]))
+    assert "101 files: 20 ai, 80 human, 0 uncertain, 1 failed" in text
+    assert "share of AI 25.0%" in text
+    assert "x: broken" in text
+    assert "2.0 s  y" in text
+    assert summary.prevalence({"metrics": {}}) is None

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from aidetect.errors import OutputError
+from aidetect.tables import COLUMNS, TableWriter, kind_of
+
+ROWS = [
+    dict.fromkeys(COLUMNS) | {"path": "=1+1.mp3", "verdict": "ai", "probability": 0.97, "sample_rate": 44_100},
+    dict.fromkeys(COLUMNS) | {"path": 'a,"b".mp3', "error": "broken\nin two lines"},
+]
+
+
+def write(path: Path, **options: str) -> None:
+    with TableWriter(path, kind=kind_of(path), **options) as table:
+        for row in ROWS:
+            table.write(row)
+
+
+def test_csv_is_read_back_and_holds_no_formula(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["path"] for row in rows] == ["'=1+1.mp3", 'a,"b".mp3']
+    assert rows[1]["error"] == "broken\nin two lines"
+    assert float(rows[0]["probability"]) == 0.97
+
+
+def test_json_lines_are_the_rows(tmp_path: Path) -> None:
+    write(tmp_path / "t.jsonl")
+    assert [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()] == ROWS
+
+
+def test_parquet_has_types(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write(tmp_path / "t.parquet")
+    table = parquet.read_table(tmp_path / "t.parquet")
+    assert table.to_pylist() == ROWS
+    assert str(table.schema.field("probability").type) == "double"
+    with TableWriter(tmp_path / "empty.parquet", kind=".parquet"):
+        pass
+    assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0
+
+
+def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="exists"):
+        write(path)
+    assert path.read_text() == "precious"
+    write(path, mode="w")
+    assert path.read_text().startswith("path,")
+    with pytest.raises(OutputError, match=r"\.jsonl"):
+        kind_of("t.xlsx")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write(tmp_path / "none" / "t.csv")
