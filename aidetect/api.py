@@ -8,12 +8,18 @@ from typing import BinaryIO
 import numpy.typing as npt
 
 from .detector import Detector
+from .extraction import Effort
 from .result import Result
 
 __all__ = ["score", "score_array"]
 
 
-def score(source: str | os.PathLike[str] | BinaryIO, *, model: str | os.PathLike[str] | None = None) -> Result:
+def score(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    effort: Effort = "full",
+) -> Result:
     """Score one file with the model that comes with the library, or another.
 
     Parameters
@@ -23,6 +29,8 @@ def score(source: str | os.PathLike[str] | BinaryIO, *, model: str | os.PathLike
         channels.
     model : path, optional
         A model file made by :func:`aidetect.train`.
+    effort : str
+        ``"fast"`` analyses five excerpts of ten seconds of a track of 100 s and more, at about the cost of decoding it.
 
     Returns
     -------
@@ -35,7 +43,7 @@ def score(source: str | os.PathLike[str] | BinaryIO, *, model: str | os.PathLike
     ModelFileError
         The model cannot be used.
     """
-    return Detector.load(model).score(source)
+    return Detector.load(model).score(source, effort=effort)
 
 
 def score_array(

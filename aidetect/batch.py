@@ -13,6 +13,7 @@ from .catalogue import catalogue
 from .dataset import measure
 from .detector import Detector
 from .errors import AidetectError, FolderError
+from .extraction import Effort
 from .result import Result
 from .store import FeatureStore
 from .tables import COLUMNS, TableWriter, kind_of
@@ -111,11 +112,13 @@ def _score_in_worker(path: Path, *, model: str | None) -> Result | FileError:
     return _score_one(path, detector=_loaded(model))
 
 
-def _score_one(path: Path, *, detector: Detector, store: FeatureStore | None = None) -> Result | FileError:
+def _score_one(
+    path: Path, *, detector: Detector, store: FeatureStore | None = None, effort: Effort = "full"
+) -> Result | FileError:
     try:
         if store is None or not path.is_file():  # without a file, the error says what is there
-            return detector.score(path)
-        return detector.judge(measure(path, store=store), path=str(path))
+            return detector.score(path, effort=effort)
+        return detector.judge(measure(path, store=store, effort=effort), path=str(path))
     except AidetectError as error:
         return FileError(str(path), str(error), detector.version)
     except MemoryError:
@@ -152,6 +155,7 @@ def score_row(
     detector: Detector | None = None,
     model: str | None = None,
     store: str | None = None,
+    effort: Effort = "full",
 ) -> dict[str, Any]:
     """Score a file into a row, with features from a store where they are there.
 
@@ -161,11 +165,11 @@ def score_row(
         The file.
     detector : Detector, optional
         By default `model` is loaded, once per process.
-    model, store : str, optional
-        As in :func:`aidetect.train`.
+    model, store, effort : str, optional
+        As in :func:`aidetect.score` and :func:`aidetect.train`.
     """
     keep = FeatureStore(store) if store else None
-    return row_of(_score_one(Path(path), detector=detector or _loaded(model), store=keep))
+    return row_of(_score_one(Path(path), detector=detector or _loaded(model), store=keep, effort=effort))
 
 
 def write_rows(items: Iterator[Result | FileError], path: str | os.PathLike[str]) -> Iterator[Result | FileError]:

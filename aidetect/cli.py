@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
             "-m", "--model", metavar="MODEL", help="model file (default: the one that comes with aidetect)"
         )
 
+    def effort(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--effort", choices=("full", "fast"), default="full", help="'fast' analyses excerpts of long tracks"
+        )
+
     def work(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("-j", "--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
 
@@ -103,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("score", "score files and say why", _score)
     sub.add_argument("files", nargs="+", metavar="FILE")
     sub.add_argument("--json", action="store_true", help="one JSON object a line instead of panels")
+    effort(sub)
     model(sub)
 
     sub = command("batch", "score a folder, or the files of a list, into a table", _batch)
@@ -115,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "--time-limit", type=_positive, default=600.0, metavar="S", help="seconds a file may take (default: 600)"
     )
     sub.add_argument("--store", metavar="FOLDER", help="keep features here, so that no file is measured twice")
+    effort(sub)
     work(sub)
     model(sub)
 
@@ -189,7 +196,7 @@ def _score(args: argparse.Namespace) -> int:
     failed = 0
     for name in args.files:
         try:
-            result = detector.score(name)
+            result = detector.score(name, effort=args.effort)
         except AidetectError as error:
             failed += 1
             print(f"aidetect: {error}", file=sys.stderr)
@@ -222,6 +229,7 @@ def _batch(args: argparse.Namespace) -> int:
         resume=args.resume,
         time_limit=args.time_limit,
         store=args.store,
+        effort=args.effort,
     )
     summary = Summary()
     stopped = False

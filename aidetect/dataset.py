@@ -19,7 +19,7 @@ from .analysis import GRID
 from .decoding import open_audio
 from .errors import AidetectError, LabelsError
 from .experts import Views
-from .extraction import EXTRACTOR_VERSION, TrackFeatures, extract, extract_array
+from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
 from .labels import LabelledTrack
 from .modulation import RATES
@@ -125,7 +125,9 @@ def excerpt(path: str | os.PathLike[str], *, seconds: float, position: float) ->
         return y[:, start : start + length], stream.rate
 
 
-def measure(path: str | os.PathLike[str], *, variant: str = "", store: FeatureStore | None = None) -> TrackFeatures:
+def measure(
+    path: str | os.PathLike[str], *, variant: str = "", store: FeatureStore | None = None, effort: Effort = "full"
+) -> TrackFeatures:
     """Measure a track, or an altered excerpt of it.
 
     Parameters
@@ -137,8 +139,11 @@ def measure(path: str | os.PathLike[str], *, variant: str = "", store: FeatureSt
         :func:`aidetect.transforms.draw`, both fixed by the file's content and N.
     store : FeatureStore, optional
         Where results are looked up and kept.
+    effort : str
+        As in :func:`aidetect.score`; variants are short and always measured in full.
     """
-    key = content_key(path, variant) if store is not None or variant else ""
+    name = "fast" if effort == "fast" and not variant else variant
+    key = content_key(path, name) if store is not None or variant else ""
     found = store.get(key) if store is not None else None
     if found is not None:
         return found
@@ -147,7 +152,7 @@ def measure(path: str | os.PathLike[str], *, variant: str = "", store: FeatureSt
         y, rate = excerpt(path, seconds=float(rng.uniform(*EXCERPT_SECONDS)), position=float(rng.random()))
         track = extract_array(*transforms.draw(rng).apply(y, rate), name=Path(path).name)
     else:
-        track = extract(path)
+        track = extract(path, effort=effort)
     if store is not None:
         store.put(key, track)
     return track

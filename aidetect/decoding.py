@@ -21,7 +21,7 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, NoReturn
@@ -56,6 +56,7 @@ _MAX_CHANNELS = 8
 _CHUNK = 1 << 16  # frames taken from a decoder at a time
 _ABSURD = 1e10  # a sample beyond this (+200 dB) is damage, and its square would overflow float32
 _SPOOL = 64 << 20  # a pipe is kept in memory up to here, in an unnamed temporary file beyond
+_LEAD_IN = 0.2  # s before an excerpt: the first frames after a jump lean on frames that were not read
 _TOLERANCE = 0.15  # seconds a header may announce too much: encoder delay and padding
 _PY_IO_BUFFER = 1 << 18
 _CONVERT = "convert it to WAV or FLAC with another program and try again"
@@ -164,6 +165,8 @@ class _Source:
     endless: bool = False  # an Ogg file without its end mark
     skipped: int = 0  # damaged packets stepped over
     notes: list[str] = field(default_factory=list)
+    length: float | None = None  # seconds, as far as can be told without decoding; for choosing excerpts only
+    restart: Callable[[float], Iterator[_Chunk]] | None = None  # go on at a time in seconds
 
 
 @dataclass(slots=True)
@@ -383,10 +386,16 @@ def _open_sndfile(item: _Input, kind: str) -> _Source:
             if len(got) < _CHUNK:
                 return
 
+    def restart(at: float) -> Iterator[_Chunk]:
+        handle.seek(round(at * rate))
+        return chunks()
+
     if not 1 <= channels <= _MAX_CHANNELS:
         handle.close()
         _refuse_format(item.name, rate, channels)
     source.chunks = chunks()
+    if handle.seekable() and rate > 0:
+        source.length, source.restart = handle.frames / rate, restart
     return source
 
 
@@ -507,7 +516,16 @@ def _ffmpeg_source(item: _Input, container: Any) -> _Source:
         if chunk is not None:
             yield chunk
 
+    def restart(at: float) -> Iterator[_Chunk]:
+        container.seek(round(at * 1e6))  # to the frame before it, and with an empty decoder
+        return chunks()
+
     source.chunks = chunks()
+    if stream.duration is not None and stream.time_base is not None:
+        source.length = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        source.length = container.duration / 1e6
+    source.restart = restart
     return source
 
 
@@ -678,6 +696,52 @@ class AudioStream:
             raise RuntimeError(f"{self.name}: this AudioStream {state}; open it again")
         self._started = True
         return self._blocks(max(1, round(seconds * self.rate)))
+
+    @property
+    def length(self) -> float | None:
+        """Seconds as the header tells or the bit rate suggests; None where neither does, or nothing can be skipped."""
+        return self._source.length if self._source.restart else None
+
+    def excerpts(self, starts: Iterable[float], seconds: float = 10.0) -> Iterator[Samples]:
+        """Yield one block for each time, without decoding what lies between; in place of :meth:`blocks`.
+
+        Parameters
+        ----------
+        starts : iterable of float
+            Where the blocks begin, s; kept to a frame, in Ogg to a page, which may last seconds.
+        seconds : float, default 10
+            Length of a block.
+
+        Yields
+        ------
+        numpy.ndarray
+            As in :meth:`blocks`; shorter, or left out, where the file ends or is damaged.
+        """
+        if self._closed or self._started or self._source.restart is None:
+            raise RuntimeError(f"{self.name}: this AudioStream cannot be read in excerpts")
+        self._started = True
+        # What a whole file must fulfil says nothing of its parts.
+        self._first, self._source.announced, self._source.endless = None, None, False
+        wanted, lead = round(seconds * self.rate), round(_LEAD_IN * self.rate)
+        try:
+            for start in starts:
+                try:
+                    self._source.chunks = self._source.restart(max(start - _LEAD_IN, 0.0))
+                    self._first = next(self._source.chunks, None)
+                except Exception:  # a container that cannot be sought in
+                    continue
+                pieces, held = [], 0
+                for piece in self._delivered():
+                    pieces.append(piece)
+                    held += piece.shape[1]
+                    if held >= lead + wanted:
+                        break
+                self._source.skipped = 0  # frames that lean on what was not read
+                if held > lead:
+                    self.seconds += min(held - lead, wanted) / self.rate
+                    yield np.ascontiguousarray(np.concatenate(pieces, axis=1)[:, lead : lead + wanted])
+        finally:
+            self.close()
 
     def _blocks(self, length: int) -> Iterator[Samples]:
         pieces: list[Samples] = []

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .errors import ModelFileError, TrainingError
 from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, Views
-from .extraction import EXTRACTOR_VERSION, TrackFeatures, extract, extract_array
+from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
 from .modelfile import read_model, write_model
 from .novelty import KnownRange
@@ -102,13 +102,15 @@ class Detector:
         """Name and version of the model, with additions."""
         return str(self.about.get("version", "unnamed"))
 
-    def score(self, source: str | os.PathLike[str] | BinaryIO) -> Result:
+    def score(self, source: str | os.PathLike[str] | BinaryIO, *, effort: Effort = "full") -> Result:
         """Score a file.
 
         Parameters
         ----------
         source : path or binary file object
             Any audio file.
+        effort : str
+            As in :func:`aidetect.score`.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class Detector:
             The file cannot be judged; the message says why.
         """
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
-        return self.judge(extract(source), path=str(path))
+        return self.judge(extract(source, effort=effort), path=str(path))
 
     def score_array(self, y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> Result:
         """Score samples in memory.
@@ -161,6 +163,7 @@ class Detector:
             channels=track.channels,
             codec=track.codec,
             model_version=self.version,
+            effort=track.effort,
             thresholds=MappingProxyType({"ai": limits[0], "human": limits[1]}),
         )
 

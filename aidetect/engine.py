@@ -20,7 +20,7 @@ from . import __version__
 from .batch import score_row
 from .detector import Detector, default_model_path
 from .errors import OutputError
-from .extraction import EXTRACTOR_VERSION
+from .extraction import EXTRACTOR_VERSION, Effort
 from .journal import Journal, Stamp, digest_of, journal_path
 from .tables import COLUMNS, TableWriter, kind_of
 from .workers import Worker
@@ -56,6 +56,8 @@ class Batch:
         Seconds a file may take.
     store : path, optional
         Folder of features by content, as in :func:`aidetect.train`.
+    effort : str
+        As in :func:`aidetect.score`.
 
     Yields
     ------
@@ -86,6 +88,7 @@ class Batch:
         resume: bool = False,
         time_limit: float | None = None,
         store: str | os.PathLike[str] | None = None,
+        effort: Effort = "full",
     ) -> None:
         self.output = Path(output)
         self._part = self.output.with_name(self.output.name + ".part")
@@ -100,10 +103,11 @@ class Batch:
         self._model = None if model is None else os.fspath(model)
         self.detector = Detector.load(model)  # an unusable model is told at once, not by every file
         self._store = None if store is None else os.fspath(store)
+        self._effort: Effort = effort
         self._paths = (str(Path(path)) for path in paths)
         self._jobs = jobs
         self._time_limit = time_limit
-        self.journal = Journal(journal, model=model_key(self._model))
+        self.journal = Journal(journal, model=model_key(self._model, effort))
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def __iter__(self) -> Generator[Row, None, None]:
@@ -150,7 +154,11 @@ class Batch:
 
     def _here(self) -> Generator[Row, None, None]:
         """Score in own processes, one thread watching each; rows in order."""
-        made = [Worker(model=self._model, time_limit=self._time_limit, store=self._store) for _ in range(self._jobs)]
+        effort = self._effort
+        made = [
+            Worker(model=self._model, time_limit=self._time_limit, store=self._store, effort=effort)
+            for _ in range(self._jobs)
+        ]
         idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in made:
             idle.put(worker)
@@ -185,18 +193,19 @@ class Batch:
         """Score through joblib's active backend, chunk by chunk; rows in order."""
         from joblib import Parallel, delayed
 
+        known: dict[str, Any] = {"model": self._model, "store": self._store, "effort": self._effort}
         with Parallel() as parallel:
             size = _CHUNK * max(1, parallel._effective_n_jobs())
             while chunk := list(islice(self._paths, size)):
                 todo = [path for path in chunk if not self._known(path)]
-                jobs = (delayed(score_row)(path, model=self._model, store=self._store) for path in todo)
+                jobs = (delayed(score_row)(path, **known) for path in todo)
                 scored = dict(zip(todo, parallel(jobs), strict=True)) if todo else {}
                 for path in chunk:
                     yield self._finish(path, partial(self._scored, scored))
 
     def _scored(self, rows: Mapping[str, Row], path: str) -> Row:
         """Row of a file that came back, or of one that was thought to be known and is not."""
-        return rows.get(path) or score_row(path, detector=self.detector)
+        return rows.get(path) or score_row(path, detector=self.detector, effort=self._effort)
 
     def _known(self, path: str) -> bool:
         try:
@@ -217,6 +226,7 @@ def score_batch(
     resume: bool = False,
     time_limit: float | None = None,
     store: str | os.PathLike[str] | None = None,
+    effort: Effort = "full",
 ) -> Iterator[Row]:
     """Score a folder, or the files of a list, into a table that survives interruptions.
 
@@ -224,7 +234,7 @@ def score_batch(
     ----------
     source, include, exclude
         As in :func:`aidetect.catalogue.catalogue`.
-    output, jobs, model, resume, time_limit, store
+    output, jobs, model, resume, time_limit, store, effort
         As in :class:`Batch`.
 
     Yields
@@ -242,6 +252,7 @@ def score_batch(
         resume=resume,
         time_limit=time_limit,
         store=store,
+        effort=effort,
     )
     try:
         yield from batch
@@ -249,11 +260,11 @@ def score_batch(
         batch.close()
 
 
-def model_key(model: str | None) -> str:
-    """Tell models and extractors apart: rows of one are no rows of another."""
+def model_key(model: str | None, effort: str = "full") -> str:
+    """Tell models, extractors and efforts apart: rows of one are no rows of another."""
     path = Path(model) if model else default_model_path()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"{digest[:32]}-v{EXTRACTOR_VERSION}-{__version__}"
+    return f"{digest[:32]}-v{EXTRACTOR_VERSION}-{__version__}-{effort}"
 
 
 def _foreign_backend() -> bool:

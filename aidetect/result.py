@@ -46,6 +46,8 @@ class Result:
         Reported, never scored.
     model_version : str
         Model that answered, with its additions.
+    effort : str
+        ``"full"``, or ``"fast"`` where excerpts stand for the track.
     """
 
     path: str
@@ -60,6 +62,7 @@ class Result:
     channels: int = 0
     codec: str = ""
     model_version: str = ""
+    effort: str = "full"
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def __float__(self) -> float:
@@ -80,6 +83,7 @@ class Result:
             "channels": self.channels,
             "codec": self.codec,
             "model_version": self.model_version,
+            "effort": self.effort,
         }
 
 

@@ -52,6 +52,7 @@ def pack(track: TrackFeatures) -> bytes:
         "warnings": list(track.warnings),
         "features": list(track.values),
         "extractor": EXTRACTOR_VERSION,
+        "effort": track.effort,
     }
     out = io.BytesIO()
     np.savez_compressed(
@@ -85,6 +86,7 @@ def unpack(data: bytes) -> TrackFeatures | None:
         details=details,
         modulation=modulation,
         warnings=tuple(about["warnings"]),
+        effort=about.get("effort", "full"),
     )
 
 

@@ -59,6 +59,8 @@ class Worker:
         Seconds a file may take, the start of the process not counted.
     store : str, optional
         Folder of features by content.
+    effort : str
+        As in :func:`aidetect.score`.
     command : sequence of str, optional
         What to start instead (for tests).
     """
@@ -69,10 +71,11 @@ class Worker:
         model: str | None = None,
         time_limit: float | None = None,
         store: str | None = None,
+        effort: str = "full",
         command: Sequence[str] = (sys.executable, "-m", "aidetect.workers"),
     ) -> None:
         self._command = tuple(command)
-        self._setup = {"model": model, "store": store}
+        self._setup = {"model": model, "store": store, "effort": effort}
         self._time_limit = time_limit
         self._child: subprocess.Popen[bytes] | None = None
         self._abandoned = False
@@ -210,7 +213,10 @@ def main() -> int:
     detector = Detector.load(setup.get("model"))
     send(out, {"ready": True})
     while (message := receive(sys.stdin.buffer)) is not None:
-        send(out, score_row(message["path"], detector=detector, store=setup.get("store")))
+        row = score_row(
+            message["path"], detector=detector, store=setup.get("store"), effort=setup.get("effort", "full")
+        )
+        send(out, row)
     return 0
 
 

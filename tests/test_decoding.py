@@ -209,6 +209,33 @@ def test_damage_in_the_middle_of_an_mp3_is_stepped_over(tmp_path: Path, capfd: p
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("ending", "off"), [("wav", 0.01), ("flac", 0.2), ("mp3", 0.2), ("ogg", 2.5), ("m4a", 0.2)])
+def test_excerpts_are_what_lies_there(tmp_path: Path, ending: str, off: float) -> None:
+    t = np.arange(40 * RATE) / RATE
+    y = (0.3 * np.sin(2 * np.pi * (200.0 + 10.0 * t) * t)).astype(np.float32)[None]  # 200 + 20 t Hz at time t
+    path = tmp_path / f"sweep.{ending}"
+    if ending == "m4a":
+        write_av(path, y, RATE, "aac")
+    else:
+        sf.write(path, y.T, RATE)
+    with open_audio(path) as stream:
+        assert stream.length == pytest.approx(40.0, abs=0.2)
+        found = list(stream.excerpts([5.0, 20.0, 38.0], 4.0))
+        assert not stream.warnings
+    assert [block.shape[1] / RATE for block in found] == pytest.approx([4.0, 4.0, 2.0], abs=off)
+    for start, block in zip((5.0, 20.0), found, strict=False):
+        second = block[0, : RATE // 2]
+        crossings = np.count_nonzero(np.diff(np.signbit(second))) / (2 * len(second) / RATE)
+        assert crossings == pytest.approx(200.0 + 20.0 * (start + 0.25), abs=2.0 + 20.0 * off)
+
+
+def test_an_array_has_no_excerpts() -> None:
+    with open_array(tone(), RATE) as stream:
+        assert stream.length is None
+        with pytest.raises(RuntimeError):
+            next(stream.excerpts([0.0]))
+
+
 def test_arrays_follow_librosa() -> None:
     y = tone()
     with open_array(y, RATE) as stream:

@@ -41,6 +41,27 @@ def test_file_object_path_and_array_agree(song_path: Path) -> None:
             assert other.values[name] == pytest.approx(value, nan_ok=True, rel=1e-6), name
 
 
+@pytest.mark.parametrize("ending", ["wav", "mp3"])
+def test_excerpts_stand_for_a_long_track(tmp_path: Path, song: np.ndarray, ending: str) -> None:
+    path = tmp_path / f"long.{ending}"
+    sf.write(path, np.tile(song, 20).T, RATE)
+    full, fast = extract(path), extract(path, effort="fast")
+    assert (full.effort, fast.effort) == ("full", "fast")
+    assert fast.duration == pytest.approx(full.duration, abs=0.1)
+    for name in ("level_spread_6k_8k", "flatness_6k_8k", "tone_density_500_1000hz", "crest_factor_250_1000hz"):
+        if name in full.values:
+            assert fast.values[name] == pytest.approx(full.values[name], rel=0.2)
+    assert np.isnan(fast.values["integrated_loudness"])
+    with path.open("rb") as file:
+        assert extract(file, effort="fast").values == pytest.approx(dict(fast.values), nan_ok=True)
+
+
+def test_short_tracks_are_measured_in_full(song_path: Path) -> None:
+    assert extract(song_path, effort="fast").effort == "full"
+    with pytest.raises(ValueError, match="effort"):
+        extract(song_path, effort="lazy")  # type: ignore[arg-type]
+
+
 def test_level_does_not_change_what_is_scored(song: np.ndarray) -> None:
     loud, quiet = extract_array(song, RATE), extract_array(0.1 * song, RATE)
     for feature in describe_features():
