@@ -48,6 +48,8 @@ def result_panel(result: Result) -> Panel:
         parts += [Text(), Text(f"Warning: {warning}", style="yellow")]
     channels = {1: "mono", 2: "stereo"}.get(result.channels, f"{result.channels} channels")
     facts = [_clock(result.duration), f"{result.sample_rate / 1000:g} kHz", channels, result.codec]
+    if result.effort == "fast":
+        facts.append("excerpts")
     facts.append(f"model {_printable(result.model_version)}")
     parts += [Text(), Text(" · ".join(fact for fact in facts if fact), style="dim")]
     return Panel(Group(*parts), title=Text(_printable(result.path)), title_align="left", padding=(1, 2), width=88)

@@ -102,6 +102,17 @@ def test_features_of_a_file_and_their_catalogue(song_path: Path, capsys: pytest.
     assert all(len(row) == 5 for row in catalogue)
 
 
+def test_a_fast_answer_says_that_it_rests_on_excerpts(
+    tmp_path: Path, song_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    y, rate = sf.read(song_path)
+    sf.write(tmp_path / "long.flac", np.tile(y, (18, 1)), rate)
+    assert main(["score", "--effort", "fast", str(tmp_path / "long.flac")]) == 0
+    assert "excerpts" in capsys.readouterr().out
+    assert main(["score", str(tmp_path / "long.flac")]) == 0
+    assert "excerpts" not in capsys.readouterr().out
+
+
 def test_batch_says_what_it_comes_to_and_resumes(
     tmp_path: Path, song_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
