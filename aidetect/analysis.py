@@ -76,8 +76,10 @@ class ShortFrames:
 
     Attributes
     ----------
-    mid, side : ndarray of complex64, shape (frames, bins)
-        Of (L+R)/2 and (L-R)/2. `side` is None for a mono file.
+    mid : ndarray of complex64, shape (frames, bins)
+        Of (L+R)/2.
+    side : ndarray of complex64, shape ((frames + 1) // 2, bins), or None
+        Of (L-R)/2, every second frame: those share no samples. None for a mono file.
     power : ndarray, shape (frames, bins)
         Squared magnitude of `mid`.
     times : ndarray, shape (frames,)
@@ -126,9 +128,9 @@ def centre_channel(block: Floats) -> Floats | None:
     Where the channels cancel each other, the left one is returned.
     """
     centre = block[0] if len(block) == 1 else 0.5 * (block[0] + block[1])
-    if float(np.mean(np.square(centre))) < _SILENCE:
+    if _mean_square(centre) < _SILENCE:
         centre = block[0]
-        if float(np.mean(np.square(centre))) < _SILENCE:
+        if _mean_square(centre) < _SILENCE:
             return None
     return centre
 
@@ -149,7 +151,7 @@ def short_frames(block: Floats, centre: Floats, *, rate: int) -> ShortFrames:
     mid = _stft(centre, size)
     return ShortFrames(
         mid=mid,
-        side=_stft(0.5 * (block[0] - block[1]), size) if len(block) == 2 else None,
+        side=_stft(0.5 * (block[0] - block[1]), size, hop=size) if len(block) == 2 else None,
         power=_power(mid),
         times=((np.arange(len(mid)) + 1.0) * (size / 2) / rate).astype(np.float32),
         freqs=np.fft.rfftfreq(size, 1.0 / rate).astype(np.float32),
@@ -224,11 +226,15 @@ def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:
     return found
 
 
-def _stft(x: Floats, size: int) -> npt.NDArray[np.complex64]:
-    """Half-overlapping Hann frames; a signal shorter than one frame is padded to one."""
+def _mean_square(x: Floats) -> float:
+    return float(np.vdot(x, x)) / len(x)
+
+
+def _stft(x: Floats, size: int, *, hop: int | None = None) -> npt.NDArray[np.complex64]:
+    """Hann frames, by default half overlapping; a signal shorter than one frame is padded to one."""
     if len(x) < size:
         x = np.pad(x, (0, size - len(x)))
-    frames = sliding_window_view(x, size)[:: size // 2]
+    frames = sliding_window_view(x, size)[:: hop or size // 2]
     spectra: npt.NDArray[np.complex64] = scipy.fft.rfft(frames * _hann(size), axis=-1)
     return spectra
 

@@ -116,7 +116,7 @@ def band_dynamics(short: ShortFrames) -> dict[str, float]:
         sharpest, steepest_fall = percentiles(rise, 98, 2)
         values[f"attack_{name}"] = sharpest
         values[f"attack_asymmetry_{name}"] = sharpest + steepest_fall
-        values[f"width_{name}"], values[f"correlation_{name}"] = _image(short, side_power, energy, int(a), int(b))
+        values[f"width_{name}"], values[f"correlation_{name}"] = _image(short, side_power, energy[::2], int(a), int(b))
     return values
 
 
@@ -130,7 +130,7 @@ def _image(short: ShortFrames, side_power: Floats | None, energy: Floats, a: int
     mid, side = float(energy.sum()), float(side_power[:, a:b].sum())
     if side < 1e-7 * mid:
         return np.nan, np.nan
-    cross = float(np.vdot(short.side[:, a:b], short.mid[:, a:b]).real)
+    cross = float(np.vdot(short.side[:, a:b], short.mid[::2, a:b]).real)
     left, right = mid + side + 2.0 * cross, mid + side - 2.0 * cross
     correlation = (mid - side) / np.sqrt(max(left * right, 1e-30))
     return float(np.clip(decibels(np.array(side / (mid + 1e-20))), -40.0, 20.0)), float(np.clip(correlation, -1.0, 1.0))

@@ -42,7 +42,7 @@ MIN_SECONDS = 4.0
 _EXCERPTS = 5
 _LEAST_FOR_EXCERPTS = 2 * _EXCERPTS * WINDOW_SECONDS  # s
 _MIN_WINDOW = 2.0  # s; a shorter rest at the end is measured for loudness only
-_MAX_PARTS = 120  # of five seconds: ten minutes settle how steady a spectrum is, and memory stays flat
+_MAX_PARTS = 60  # of five seconds: a quarter of an hour settles how steady a spectrum is, and memory stays flat
 _MIN_VOICE_SECONDS = 1.0  # of short frames with a voice in a window
 _MIN_VOICE_FRAMES = 16  # long frames (3 s) with a voice that make a vocal spectrum
 
@@ -197,26 +197,29 @@ class _Track:
         centre = centre_channel(block)
         if centre is None:
             return
+        index = self.windows
+        self.windows += 1
+        if not _measures(index):
+            return
         long = long_frames(centre, rate=rate)
         self._long.add(long.levels, long.freqs, halves=True)
-        if _looks_closely(self.windows):
-            short = short_frames(block, centre, rate=rate)
-            spectrum = short.power.mean(axis=0)
-            bandwidth = compression.effective_bandwidth(spectrum, short.freqs)
-            self._power, self._freqs = self._power + spectrum, short.freqs
-            mean = long.levels.mean(axis=0)
-            self._short.add(
-                compression.band_dynamics(short),
-                shimmer.texture(short, bandwidth=bandwidth),
-                shimmer.momentary_statistics(mean, long.freqs, bandwidth=bandwidth),
-            )
-            if self._tones.wants_more():
-                whole = window_spectrum(centre, rate=rate)
-                self._tones.add(whole)
-                self.modulation.add(whole, bandwidth=bandwidth)
-            if _listens(self.windows):
-                self._add_voice(vocals.analyse_voice(centre, rate=rate), long, short, bandwidth)
-        self.windows += 1
+        if not _looks_closely(index):
+            return
+        short = short_frames(block, centre, rate=rate)
+        spectrum = short.power.mean(axis=0)
+        bandwidth = compression.effective_bandwidth(spectrum, short.freqs)
+        self._power, self._freqs = self._power + spectrum, short.freqs
+        self._short.add(
+            compression.band_dynamics(short),
+            shimmer.texture(short, bandwidth=bandwidth),
+            shimmer.momentary_statistics(long.levels.mean(axis=0), long.freqs, bandwidth=bandwidth),
+        )
+        whole = window_spectrum(centre, rate=rate) if self._tones.wants_more() or _listens(index) else None
+        if whole is not None and self._tones.wants_more():
+            self._tones.add(whole)
+            self.modulation.add(whole, bandwidth=bandwidth)
+        if _listens(index):
+            self._add_voice(vocals.analyse_voice(centre, rate=rate, spectrum=whole), long, short, bandwidth)
 
     def _add_voice(self, voice: vocals.VoiceWindow, long: LongFrames, short: ShortFrames, bandwidth: float) -> None:
         self._voices.append(voice)
@@ -287,11 +290,16 @@ class _Spectrum:
         return details, (shimmer.detail_statistics(details) | shimmer.comb(details) | shimmer.steadiness(parts))
 
 
+def _measures(index: int) -> bool:
+    """Whether window `index` gets long frames: all in the first 100 s, then every fourth."""
+    return index < 10 or index % 4 == 2
+
+
 def _looks_closely(index: int) -> bool:
-    """Whether window `index` gets more than long frames: the first three, then every fifth, which settles the means."""
-    return index < 3 or index % 5 == 4
+    """Whether it gets short frames, tones and modulation too: the first three, then one in two minutes."""
+    return index < 3 or index % 12 == 2
 
 
 def _listens(index: int) -> bool:
-    """Whether a voice is looked for in window `index`, the dearest step: twice, then every 100 s, for two hours."""
-    return index < 2 or (index % 10 == 4 and index < 720)
+    """Whether a voice is looked for, the dearest step: twice, then every two minutes, for two hours."""
+    return index < 2 or (index % 12 == 2 and 2 < index < 720)

@@ -10,6 +10,8 @@ experts learn to tell them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -86,8 +88,7 @@ def _envelope(band: npt.NDArray[np.complex64], step: float) -> Floats:
 
 def _lines(envelope: Floats, step: float) -> Floats:
     """Power of an envelope's spectrum, `step` Hz apart, over its mean around; the highest within 0.5 Hz of a rate."""
-    window = np.hanning(len(envelope)).astype(np.float32)
-    spectrum = scipy.fft.rfft(envelope * window)[: int(_HIGHEST / step)]
+    spectrum = scipy.fft.rfft(envelope * _hanning(len(envelope)))[: int(_HIGHEST / step)]
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     width = int(_AROUND / step)
     # Strong lines are limited before they enter the mean they are compared to.
@@ -99,12 +100,24 @@ def _lines(envelope: Floats, step: float) -> Floats:
     return lines
 
 
+@lru_cache(maxsize=16)
+def _hanning(size: int) -> Floats:
+    return np.hanning(size).astype(np.float32)
+
+
 def _running_mean(x: Floats, width: int) -> Floats:
     """Mean over about `width` neighbours, over fewer at the ends."""
-    sums = np.concatenate([[0.0], np.cumsum(x, dtype=np.float64)])
-    at = np.arange(len(x))
-    low, high = np.maximum(at - width // 2, 0), np.minimum(at + width // 2 + 1, len(x))
-    return ((sums[high] - sums[low]) / (high - low)).astype(np.float32)
+    half = min(width // 2, (len(x) - 1) // 2)
+    span = 2 * half + 1
+    sums = np.zeros(len(x) + 1)
+    np.cumsum(x, out=sums[1:])
+    mean: Floats = np.empty(len(x), dtype=np.float32)
+    mean[half : len(x) - half] = (sums[span:] - sums[:-span]) * (1.0 / span)
+    if half:
+        counts = np.arange(half + 1, span)
+        mean[:half] = sums[half + 1 : span] / counts
+        mean[-half:] = (sums[-1] - sums[-span : -half - 1]) / counts[::-1]
+    return mean
 
 
 class ModulationSpectrum:

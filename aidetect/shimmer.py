@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
 
 from .analysis import GRID, GRID_STEP, ShortFrames, percentiles
 from .features import Feature
@@ -107,9 +107,7 @@ def detail(spectrum: Floats) -> Floats:
     if usable < _MEDIAN_WIDTH:
         return out
     s = spectrum[:usable]
-    half = _MEDIAN_WIDTH // 2
-    padded = np.pad(s, half, mode="reflect")
-    out[:usable] = s - np.median(sliding_window_view(padded, _MEDIAN_WIDTH), axis=-1)
+    out[:usable] = s - ndimage.median_filter(s, _MEDIAN_WIDTH, mode="mirror")
     return out
 
 
@@ -385,17 +383,19 @@ def texture(short: ShortFrames, *, bandwidth: float | None = None, frames: Mask 
     power = short.power[apart, lo:hi]
     levels = np.log(power + np.float32(floor))
     triples = _triples(frames)
+    stereo = np.flatnonzero(frames)
+    stereo = stereo[stereo % 2 == 0][::2]  # half of the frames that the side has: a mean needs no more
     for low, high in BANDS:
         name = f"{low}k_{high}k"
         if 1000.0 * high > limit + 400.0:
             continue
         a, b = np.searchsorted(freqs, (1000.0 * low, min(1000.0 * high, limit - 150.0)))
         values |= _band_texture(levels[:, a:b], power[:, a:b].mean(axis=1) + floor, name)
-        values |= _modulation(short.power[frames, lo + a : lo + b].mean(axis=1) + floor, name)
+        values |= _modulation(short.power[:, lo + a : lo + b].mean(axis=1)[frames] + floor, name)
         values |= _phase_texture(short.mid[:, lo + a : lo + b], triples, name)
         if short.side is not None:
-            here = (apart[::2], slice(lo + a, lo + b))
-            values |= _channel_texture(short.mid[here], short.side[here], name)
+            bins = slice(lo + a, lo + b)
+            values |= _channel_texture(short.mid[stereo, bins], short.side[stereo // 2, bins], name)
     values |= _comodulation(levels, freqs, limit)
     return values
 
@@ -434,7 +434,7 @@ def _modulation(power: Floats, name: str) -> dict[str, float]:
     """Depth and speed of the changes in time of the power of one band, shape (frames,)."""
     level = _NEPER * np.log(power)
     loud, quiet = percentiles(level, 90, 10)
-    spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * np.hanning(len(level)))) ** 2
+    spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * _hanning(len(level)))) ** 2
     rate = np.arange(len(spectrum)) * 2.0 / len(level)  # 1 is half the frame rate
     total = float(spectrum[1:].sum()) + 1e-9
     return {
@@ -508,6 +508,11 @@ _COMODULATION = {
 
 def _unit(x: npt.NDArray[np.complex64]) -> npt.NDArray[np.complex64]:
     return (x / np.maximum(np.abs(x), np.float32(1e-12))).astype(np.complex64)
+
+
+@lru_cache(maxsize=64)
+def _hanning(size: int) -> npt.NDArray[np.float64]:
+    return np.hanning(size)
 
 
 def _triples(frames: Mask) -> npt.NDArray[np.int64]:

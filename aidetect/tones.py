@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
 
 from .analysis import WindowSpectrum, decibels, low_frames
 from .features import Feature
@@ -46,9 +47,7 @@ def tone_statistics(levels: Floats) -> dict[str, float]:
     levels : ndarray, shape (1940,)
         Mean of :func:`tone_levels`, dB.
     """
-    half = _WIDTH // 2
-    course = np.median(sliding_window_view(np.pad(levels, half, mode="reflect"), _WIDTH), axis=-1)
-    fine = levels - course
+    fine = levels - ndimage.median_filter(levels, _WIDTH, mode="mirror")
     values: dict[str, float] = {}
     for low, high in BANDS:
         x = fine[_inside(low, high)]

@@ -18,6 +18,8 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .analysis import WindowSpectrum, window_spectrum
+
 __all__ = ["FEATURES", "PRESENCE", "UNSCORED", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
 
 Floats = npt.NDArray[np.float32]
@@ -91,7 +93,7 @@ class VoiceWindow:
     glides: Floats
 
 
-def analyse_voice(centre: Floats, *, rate: int) -> VoiceWindow:
+def analyse_voice(centre: Floats, *, rate: int, spectrum: WindowSpectrum | None = None) -> VoiceWindow:
     """Follow the voice through one window.
 
     Parameters
@@ -100,14 +102,23 @@ def analyse_voice(centre: Floats, *, rate: int) -> VoiceWindow:
         Middle channel, two to ten seconds.
     rate : int
         Sample rate, Hz.
+    spectrum : WindowSpectrum, optional
+        Transform of `centre` where it is known already.
 
     References
     ----------
     Boersma: Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled
     sound. IFA Proceedings 17, 1993.
     """
-    high = _normalised(np.pad(centre, (0, max(0, rate // 10 - len(centre)))))
-    x, low_rate = _low_band(high, rate)
+    if len(centre) < rate // 10:
+        centre, spectrum = np.pad(centre, (0, rate // 10 - len(centre))), None
+    scale = _to_peak(centre)
+    high = centre * scale
+    if spectrum is None:
+        x, low_rate = _low_band(window_spectrum(high, rate=rate), rate)
+    else:
+        x, low_rate = _low_band(spectrum, rate)
+        x = x * scale
     size, hop = 2 * round(_FRAME * low_rate / 2), max(1, round(_HOP * low_rate))
     if len(x) < 4 * size:
         x = np.pad(x, (0, 4 * size - len(x)))
@@ -185,22 +196,21 @@ def vocal_features(windows: Sequence[VoiceWindow]) -> dict[str, float]:
 # ---------------------------------------------------------------------------------------------------------------
 
 
-def _normalised(x: Floats) -> Floats:
-    """Scale to a peak of one: no sum of squares overflows, and no absolute floor depends on the volume."""
-    peak = float(np.max(np.abs(x), initial=0.0))
-    return x * np.float32(1.0 / peak) if 1e-30 < peak < np.inf else np.zeros_like(x)
+def _to_peak(x: Floats) -> np.float32:
+    """Return the factor to a peak of one: no sum of squares overflows, and no absolute floor depends on the volume."""
+    peak = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+    return np.float32(1.0 / peak if 1e-30 < peak < np.inf else 0.0)
 
 
-def _low_band(x: Floats, rate: int) -> tuple[Floats, float]:
-    """Resample to about 11 kHz and fade out the bass, both in one Fourier transform of the window."""
-    size = 2 * scipy.fft.next_fast_len((len(x) + 1) // 2, real=True)
-    spectrum = scipy.fft.rfft(x, size)
+def _low_band(window: WindowSpectrum, rate: int) -> tuple[Floats, float]:
+    """Resample to about 11 kHz and fade out the bass, in the Fourier transform of the window."""
+    size = window.size
     out = min(size, 2 * int(scipy.fft.next_fast_len(round(size * _RATE / rate / 2), real=True)))
-    kept = spectrum[: out // 2 + 1]
+    kept = window.bins[: out // 2 + 1]
     freqs = np.arange(len(kept)) * (rate / size)
     kept = kept * np.clip((freqs - _HIGH_PASS[0]) / (_HIGH_PASS[1] - _HIGH_PASS[0]), 0.0, 1.0).astype(np.float32)
     low: Floats = scipy.fft.irfft(kept, out) * np.float32(out / size)
-    return low[: round(len(x) * out / size)], rate * out / size
+    return low[: round(window.samples * out / size)], rate * out / size
 
 
 @lru_cache(maxsize=16)
