@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_cache_dir
+
 from . import __version__
 from .errors import AidetectError
 
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"aidetect {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    own_store = os.environ.get("AIDETECT_STORE") or user_cache_dir("aidetect")
 
     def command(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
@@ -93,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     def work(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("-j", "--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
 
+    def store(sub: argparse.ArgumentParser) -> None:
+        where = sub.add_mutually_exclusive_group()
+        where.add_argument("--store", metavar="FOLDER", help="keep features here, so that no file is measured twice")
+        where.add_argument(
+            "--keep", action="store_const", dest="store", const=own_store, help="keep features in the user's own cache"
+        )
+
     def measured(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
             "labels",
@@ -102,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--human", action="append", default=[], metavar="FOLDER", help="a folder of people's music")
         sub.add_argument("--ai", action="append", default=[], metavar="FOLDER", help="a folder of AI-generated music")
-        sub.add_argument("--store", metavar="FOLDER", help="keep features here, so that no file is measured twice")
+        store(sub)
         work(sub)
 
     sub = command("score", "score files and say why", _score)
@@ -120,13 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--time-limit", type=_positive, default=600.0, metavar="S", help="seconds a file may take (default: 600)"
     )
-    sub.add_argument("--store", metavar="FOLDER", help="keep features here, so that no file is measured twice")
+    store(sub)
     effort(sub)
     work(sub)
     model(sub)
 
-    sub = command("cache", "show or clear a folder of features that --store made", _cache)
-    sub.add_argument("folder", metavar="FOLDER")
+    sub = command("cache", "show or clear the features that --keep or --store FOLDER kept", _cache)
+    sub.add_argument("folder", nargs="?", metavar="FOLDER", default=own_store, help="by default that of --keep")
     sub.add_argument("--limit", type=_positive, metavar="GB", help="remove what was used longest ago beyond this size")
     sub.add_argument("--clear", action="store_true", help="remove everything")
 
@@ -254,7 +264,7 @@ def _cache(args: argparse.Namespace) -> int:
     from .store import FeatureStore
 
     if not Path(args.folder).is_dir():
-        raise FolderError(f"{args.folder}: no such folder.")
+        raise FolderError(f"{args.folder}: no such folder; nothing has been kept there.")
     store = FeatureStore(args.folder)
     if args.clear or args.limit:
         gone = store.trim(0 if args.clear else round(args.limit * 1e9))

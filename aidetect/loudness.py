@@ -285,14 +285,13 @@ class LoudnessMeter:
         if block.shape[1] == 0:
             return
         x: Singles = np.ascontiguousarray(block, dtype=np.float32)
-        peak = max(float(x.max()), -float(x.min()))
-        if not math.isfinite(peak):
-            raise ValueError("block holds samples that are not finite")
+        squares = sum(float(np.vdot(part, part)) for part in np.split(x.ravel(), range(_SPAN, x.size, _SPAN)))
+        if not math.isfinite(squares):
+            if not np.isfinite(x).all():
+                raise ValueError("block holds samples that are not finite")
+            squares = float(np.square(x, dtype=np.float64).sum())
         self._seen += x.shape[1]
-        self._sample_peak = max(self._sample_peak, peak)
-        self._true_peak = max(self._true_peak, peak)
-        flat = x.ravel()
-        self._squares += sum(float(np.vdot(part, part)) for part in np.split(flat, range(_SPAN, flat.size, _SPAN)))
+        self._squares += squares
         self._weigh(x)
         self._search(x)
 
@@ -348,11 +347,11 @@ class LoudnessMeter:
         """Search the whole chunks; return a copy of the rest, less than a chunk and the taps."""
         whole = (x.shape[1] - (_TAPS - 1)) // _CHUNK * _CHUNK
         if whole:
-            self._true_peak = self._highest(x[:, : whole + _TAPS - 1], self._true_peak)
+            self._sample_peak, self._true_peak = self._peaks(x[:, : whole + _TAPS - 1])
         return x[:, whole:].copy()
 
-    def _highest(self, x: Singles, best: float) -> float:
-        """Largest of ``best`` and the interpolated values of whole chunks.
+    def _peaks(self, x: Singles) -> tuple[float, float]:
+        """Raise the sample peak and the true peak, linear, by those of whole chunks.
 
         An interpolated value exceeds the largest sample it is made of by no more than ``bound`` times the largest
         step between them. So the chunks are searched from the most promising on, until even the bound of the next
@@ -361,13 +360,14 @@ class LoudnessMeter:
         Parameters
         ----------
         x : ndarray, shape (channels, chunks * 512 + 23), float32
-        best : float
-            Linear, at least the peak of the samples.
         """
         width = _CHUNK + _TAPS - 1
         windows = sliding_window_view(x, width, axis=1)[:, ::_CHUNK]
         steps = sliding_window_view(np.diff(x, axis=1), width - 1, axis=1)[:, ::_CHUNK]
-        reach = (_largest(windows) + np.float32(self._bound) * _largest(steps)).ravel()
+        largest = _largest(windows)
+        sample_peak = max(self._sample_peak, float(largest.max()))
+        best = max(self._true_peak, sample_peak)
+        reach = (largest + np.float32(self._bound) * _largest(steps)).ravel()
         order = np.flatnonzero(reach > best)
         order = order[np.argsort(reach[order])[::-1]]
         reach = reach[order]
@@ -380,7 +380,13 @@ class LoudnessMeter:
             values = np.matmul(frames.copy(), self._matrix)  # a stack of small products: see _BATCH
             best = max(best, float(values.max()), -float(values.min()))
             start, size = start + size, _BATCH
-        return best
+        return sample_peak, best
+
+    def _peaks_so_far(self) -> tuple[float, float]:
+        """Both peaks with what has not been searched yet, as if silence followed."""
+        missing = _TAPS - 1
+        missing += -(self._rest.shape[1] + missing - (_TAPS - 1)) % _CHUNK
+        return self._peaks(np.pad(self._rest, ((0, 0), (0, missing))))
 
     def _powers(self, steps: int) -> Floats:
         """Weighted mean square of every window of so many steps, hop one step."""
@@ -459,9 +465,7 @@ class LoudnessMeter:
             dBTP, at least `sample_peak`; nan for digital silence. What precedes and follows the recording
             counts as zeros.
         """
-        missing = _TAPS - 1
-        missing += -(self._rest.shape[1] + missing - (_TAPS - 1)) % _CHUNK
-        return _decibels(self._highest(np.pad(self._rest, ((0, 0), (0, missing))), self._true_peak))
+        return _decibels(self._peaks_so_far()[1])
 
     def sample_peak(self) -> float:
         """Largest absolute sample of all channels.
@@ -471,7 +475,7 @@ class LoudnessMeter:
         float
             dBFS (0 is 1.0); nan for digital silence.
         """
-        return _decibels(self._sample_peak)
+        return _decibels(self._peaks_so_far()[0])
 
     def rms(self) -> float:
         """Root mean square of all samples of all channels, unweighted and ungated.

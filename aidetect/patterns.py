@@ -54,7 +54,8 @@ def _patterns(details: Floats) -> Floats:
     counts = np.add.reduceat(there, starts, axis=1, dtype=np.int32)
     usable = counts > 0.5 * np.diff(np.append(starts, len(GRID)))
     per_point = np.where(usable, 1.0 / np.maximum(counts, 1), np.nan).astype(np.float32)
-    columns = []
+    thresholds = np.array(_THRESHOLDS, dtype=np.float32)[:, None, None]
+    columns: list[Floats] = []
     for dilation in _DILATIONS:
         reach = 4 * dilation
         padded = np.pad(x, ((0, 0), (reach, reach)))
@@ -63,7 +64,6 @@ def _patterns(details: Floats) -> Floats:
         total[~there] = np.inf  # no answer there passes anything
         for i, j, k in _KERNELS:
             answer = np.float32(3.0) * (taps[i] + taps[j] + taps[k]) - total
-            for threshold in _THRESHOLDS:
-                passed = answer > threshold
-                columns.append(np.add.reduceat(passed, starts, axis=1, dtype=np.int32) * per_point)
+            passed = answer > thresholds
+            columns.extend(np.add.reduceat(passed, starts, axis=2, dtype=np.int32) * per_point)
     return np.concatenate(columns, axis=1)

@@ -507,7 +507,8 @@ _COMODULATION = {
 
 
 def _unit(x: npt.NDArray[np.complex64]) -> npt.NDArray[np.complex64]:
-    return (x / np.maximum(np.abs(x), np.float32(1e-12))).astype(np.complex64)
+    scaled: npt.NDArray[np.complex64] = x * (np.float32(1.0) / np.maximum(np.abs(x), np.float32(1e-12)))
+    return scaled
 
 
 @lru_cache(maxsize=64)

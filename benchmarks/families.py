@@ -75,10 +75,14 @@ def unseen_families(table: FeatureTable, *, folds: int = 8, seed: int = 0) -> li
             scores[recipe.name][test] = fit_expert(recipe, views, ai, weight, rows).score(views)[test]
         sings[test] = fit_gate(table, rows).score(views)[test] > 0
         print(f"fold {number + 1} of {folds}", flush=True)
+    # The combiner is of the shipped kind: fitted on predictions for unseen sources, most of whose families are known.
+    known = out_of_source(table, folds_of(table, seed=seed), views=views)
     logits = np.zeros(len(table), dtype=np.float32)
     for number in range(folds):
         test = fold == number
-        combiners = fit_combiners({n: s[~test] for n, s in scores.items()}, sings[~test], ai[~test], weight[~test])
+        combiners = fit_combiners(
+            {n: s[~test] for n, s in known.scores.items()}, known.sings[~test], ai[~test], weight[~test]
+        )
         logits[test] = combine({n: s[test] for n, s in scores.items()}, sings[test], combiners)[0]
     rows_out: list[dict[str, object]] = []
     for name in counts:

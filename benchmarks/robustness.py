@@ -3,8 +3,8 @@
     python benchmarks/robustness.py LABELS.csv [LABELS.csv ...] --table models --store FOLDER --out docs/robustness.json
 
 Excerpts of 20 seconds are taken from the middle of tracks of both classes, at most two from a source, and passed
-through every transform of `aidetect.transforms.GRID`; clean excerpts of other lengths and whole tracks follow. For
-every fold of sources a detector is trained on all other
+through every transform of `aidetect.transforms.GRID`; clean excerpts of other lengths, whole tracks and whole tracks at
+other speeds follow. For every fold of sources a detector is trained on all other
 folds of the feature table, with thresholds from those folds' clean tracks; it scores the excerpts of its own fold.
 """
 
@@ -28,16 +28,21 @@ from aidetect.labels import LabelledTrack, read_labels
 from aidetect.store import FeatureStore, content_key
 from aidetect.training import fold_detectors
 from aidetect.transforms import GRID, Transform
+from aidetect.verdicts import SHORT
 
 SECONDS = 20.0
+WHOLE = 36_000.0  # s, longer than any track
+SPEEDS = ("speed -6%", "speed -3%", "speed +3%", "speed +6%")
 PLAIN = Transform("clean", lambda y, rate: (y, rate))
-TRIALS: tuple[tuple[Transform, float | None], ...] = (
+TRIALS: tuple[tuple[Transform, float], ...] = (
     (PLAIN, SECONDS),
     *((transform, SECONDS) for transform in GRID),
     *((Transform(f"clean, {seconds:.0f} s", PLAIN.apply), seconds) for seconds in (5.0, 10.0, 30.0)),
-    (Transform("clean, whole track", PLAIN.apply), None),
+    (Transform("clean, whole track", PLAIN.apply), WHOLE),
+    *((Transform(f"{t.name}, whole track", t.apply), WHOLE) for t in GRID if t.name in SPEEDS),
 )
-"""Transforms and the seconds of audio they are applied to (None for all of it); all are compared to the first."""
+"""Transforms and the seconds of audio they are applied to. What is altered is compared to clean audio of that length,
+clean audio to the first trial."""
 
 
 def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: int = 0) -> list[LabelledTrack]:
@@ -58,7 +63,7 @@ def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: in
 def altered(track: LabelledTrack, number: int, store: FeatureStore) -> TrackFeatures | None:
     """Measure the middle of a track in one of the trials (by number: a Transform cannot be sent to a process)."""
     transform, seconds = TRIALS[number]
-    if seconds is None:
+    if transform.apply is PLAIN.apply and seconds == WHOLE:
         return measure(track.path, store=store)
     key = content_key(track.path, f"middle{seconds:.0f}-{transform.name}".replace("/", "_"))
     found = store.get(key)
@@ -94,9 +99,11 @@ def main() -> None:
     detectors, fold_of_source = fold_detectors(load_table(args.table), jobs=args.jobs)
     ai = np.array([t.label == "ai" for t in tracks])
     rows = []
-    clean = score(results[0], tracks, detectors, fold_of_source)[1]
-    for (transform, _), features in zip(TRIALS, results, strict=True):
-        probability, verdict = score(features, tracks, detectors, fold_of_source)
+    scores = [score(features, tracks, detectors, fold_of_source) for features in results]
+    first = {seconds: number for number, (_, seconds) in reversed(list(enumerate(TRIALS)))}
+    long = np.array([features is not None and features.duration >= SHORT for features in results[first[WHOLE]]])
+    for (transform, seconds), (probability, verdict) in zip(TRIALS, scores, strict=True):
+        clean = scores[0 if transform.apply is PLAIN.apply else first[seconds]][1]
         ok = np.isfinite(probability)
         flagged = int((verdict[ok & ~ai] == "ai").sum())
         humans = int((ok & ~ai).sum())
@@ -111,6 +118,7 @@ def main() -> None:
                 "found": round(float((verdict[ok & ai] == "ai").mean()), 4),
                 "uncertain": round(float((verdict[ok] == "uncertain").mean()), 4),
                 "same": round(float((verdict[ok] == clean[ok]).mean()), 4),
+                "same_over_60_s": round(float((verdict[ok & long] == clean[ok & long]).mean()), 4),
                 "opposite": round(float(opposite(verdict[ok], clean[ok]).mean()), 4),
             }
         )

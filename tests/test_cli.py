@@ -139,6 +139,19 @@ def test_cache_is_shown_and_cleared(tmp_path: Path, song_path: Path, capsys: pyt
     assert main(["cache", str(tmp_path / "none")]) == 2
 
 
+def test_kept_features_lie_in_the_users_cache(
+    tmp_path: Path, song_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    monkeypatch.setenv("AIDETECT_STORE", str(own))
+    (tmp_path / "list.txt").write_text(f"{song_path}\n")
+    assert main(["cache"]) == 2
+    assert main(["batch", str(tmp_path / "list.txt"), "-o", str(tmp_path / "t.csv"), "--keep"]) == 0
+    capsys.readouterr()
+    assert main(["cache"]) == 0
+    assert f"{own}: features of 1 tracks" in capsys.readouterr().out
+
+
 def test_train_on_two_folders_then_score_and_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from aidetect.demo import strided_decoder
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from aidetect import errors
+from aidetect import errors, extraction
 from aidetect.decoding import AudioStream
+from aidetect.demo import tune
 from aidetect.extraction import MIN_SECONDS, extract, extract_array, extract_stream
 from aidetect.features import FAMILIES, describe_features
 
@@ -119,3 +120,20 @@ def test_memory_stays_flat_however_long_the_file() -> None:
 
     peak(3)
     assert peak(240) < peak(80) + 8_000_000  # forty minutes against thirteen
+
+
+def test_what_is_looked_at_closely_is_measured_and_what_is_listened_to_is_looked_at() -> None:
+    windows = range(1000)
+    measured = {i for i in windows if extraction._measures(i)}
+    close = {i for i in windows if extraction._looks_closely(i)}
+    heard = {i for i in windows if extraction._listens(i)}
+    assert heard < close < measured
+    assert {0, 1, 2} <= close  # what a clip of thirty seconds has
+
+
+def test_a_long_track_is_like_its_parts() -> None:
+    """Sampling windows does not move what is measured: eight minutes of a tune against its first minute."""
+    y = tune(seconds=60.0)
+    short, long = extract_array(y, 44_100), extract_array(np.tile(y, (1, 8)), 44_100)
+    for name in ("flatness_4k_6k", "attack_2000_6000hz", "tone_density_250_500hz", "integrated_loudness"):
+        assert long.values[name] == pytest.approx(short.values[name], rel=0.1), name
