@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -92,7 +93,8 @@ def test_existing_output_is_refused_and_resume_scores_only_what_is_new(
 def test_another_model_scores_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "t.jsonl"
     list(score_batch(folder / "sub", out))
-    Detector.load().save(tmp_path / "other.model")
+    shipped = Detector.load()
+    replace(shipped, thresholds=replace(shipped.thresholds, ai=0.99)).save(tmp_path / "other.model")
     asked = counted(monkeypatch)
     list(score_batch(folder / "sub", out, resume=True, model=tmp_path / "other.model"))
     assert len(asked) == 3
