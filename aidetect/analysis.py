@@ -29,6 +29,7 @@ __all__ = [
     "WindowSpectrum",
     "centre_channel",
     "decibels",
+    "hanning",
     "long_frames",
     "low_frames",
     "percentiles",
@@ -241,6 +242,12 @@ def _stft(x: Floats, size: int, *, hop: int | None = None) -> npt.NDArray[np.com
 
 def _power(spectra: npt.NDArray[np.complex64]) -> Floats:
     return np.square(spectra.real) + np.square(spectra.imag)
+
+
+@lru_cache(maxsize=64)
+def hanning(size: int) -> Floats:
+    """Symmetric Hann window, kept: making one costs more than applying it."""
+    return np.hanning(size).astype(np.float32)
 
 
 @lru_cache(maxsize=16)

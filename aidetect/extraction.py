@@ -214,8 +214,8 @@ class _Track:
             shimmer.texture(short, bandwidth=bandwidth),
             shimmer.momentary_statistics(long.levels.mean(axis=0), long.freqs, bandwidth=bandwidth),
         )
-        whole = window_spectrum(centre, rate=rate) if self._tones.wants_more() or _listens(index) else None
-        if whole is not None and self._tones.wants_more():
+        whole = window_spectrum(centre, rate=rate)
+        if self._tones.wants_more():
             self._tones.add(whole)
             self.modulation.add(whole, bandwidth=bandwidth)
         if _listens(index):

@@ -249,6 +249,7 @@ class LoudnessMeter:
         self._seen = 0  # samples per channel
         self._squares = 0.0  # sum over all samples of all channels
         # K-weighting
+        self._gain = _high_pass_gain(self._rate)
         self._decimation = _decimation(self._rate)
         high_pass = k_weighting(self._rate // self._decimation)[1:]
         high_pass[:, :3] /= math.sqrt(_high_pass_gain(self._rate // self._decimation))
@@ -325,7 +326,7 @@ class LoudnessMeter:
         self._state[np.abs(self._state) < _TINY] = 0.0
         taken = (np.square(bass) - np.square(passed)).sum(axis=0)
         energies -= self._decimation * np.add.reduceat(taken, edges[:-1] // self._decimation)
-        self._energies.extend((_high_pass_gain(self._rate) * np.maximum(energies, 0.0)).tolist())
+        self._energies.extend((self._gain * np.maximum(energies, 0.0)).tolist())
 
     def _edges(self, first: int, stop: int) -> npt.NDArray[np.int64]:
         """Return the samples nearest to ``first .. stop - 1`` times 100 ms: where those many steps end."""

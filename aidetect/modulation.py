@@ -10,13 +10,11 @@ experts learn to tell them.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from .analysis import WindowSpectrum
+from .analysis import WindowSpectrum, hanning
 
 __all__ = ["RATES", "ModulationSpectrum", "envelope_lines", "restore"]
 
@@ -88,7 +86,7 @@ def _envelope(band: npt.NDArray[np.complex64], step: float) -> Floats:
 
 def _lines(envelope: Floats, step: float) -> Floats:
     """Power of an envelope's spectrum, `step` Hz apart, over its mean around; the highest within 0.5 Hz of a rate."""
-    spectrum = scipy.fft.rfft(envelope * _hanning(len(envelope)))[: int(_HIGHEST / step)]
+    spectrum = scipy.fft.rfft(envelope * hanning(len(envelope)))[: int(_HIGHEST / step)]
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     width = int(_AROUND / step)
     # Strong lines are limited before they enter the mean they are compared to.
@@ -98,11 +96,6 @@ def _lines(envelope: Floats, step: float) -> Floats:
     edges = np.round((np.append(RATES, RATES[-1] + spacing) - spacing / 2.0) / step).astype(np.int64)
     lines: Floats = np.maximum.reduceat(height, np.minimum(edges, len(height) - 1))[:-1]
     return lines
-
-
-@lru_cache(maxsize=16)
-def _hanning(size: int) -> Floats:
-    return np.hanning(size).astype(np.float32)
 
 
 def _running_mean(x: Floats, width: int) -> Floats:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import scipy.fft
 from scipy import ndimage
 
-from .analysis import GRID, GRID_STEP, ShortFrames, percentiles
+from .analysis import GRID, GRID_STEP, ShortFrames, hanning, percentiles
 from .features import Feature
 
 __all__ = [
@@ -434,7 +434,7 @@ def _modulation(power: Floats, name: str) -> dict[str, float]:
     """Depth and speed of the changes in time of the power of one band, shape (frames,)."""
     level = _NEPER * np.log(power)
     loud, quiet = percentiles(level, 90, 10)
-    spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * _hanning(len(level)))) ** 2
+    spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * hanning(len(level)))) ** 2
     rate = np.arange(len(spectrum)) * 2.0 / len(level)  # 1 is half the frame rate
     total = float(spectrum[1:].sum()) + 1e-9
     return {
@@ -509,11 +509,6 @@ _COMODULATION = {
 def _unit(x: npt.NDArray[np.complex64]) -> npt.NDArray[np.complex64]:
     scaled: npt.NDArray[np.complex64] = x * (np.float32(1.0) / np.maximum(np.abs(x), np.float32(1e-12)))
     return scaled
-
-
-@lru_cache(maxsize=64)
-def _hanning(size: int) -> npt.NDArray[np.float64]:
-    return np.hanning(size)
 
 
 def _triples(frames: Mask) -> npt.NDArray[np.int64]:

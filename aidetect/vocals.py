@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .analysis import WindowSpectrum, window_spectrum
+from .analysis import WindowSpectrum, hanning, window_spectrum
 
 __all__ = ["FEATURES", "PRESENCE", "UNSCORED", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
 
@@ -449,7 +449,7 @@ def _noises(x: Floats, rate: int, sung: Mask, times: Floats) -> tuple[Floats, Fl
     if rate < 16_000 or sung.sum() * _HOP < 0.3:
         return none
     size = int(scipy.fft.next_fast_len(round(0.0232 * rate), real=True))
-    frames = x[: len(x) // size * size].reshape(-1, size) * np.hanning(size).astype(np.float32)
+    frames = x[: len(x) // size * size].reshape(-1, size) * hanning(size)
     spectra = scipy.fft.rfft(frames, axis=1)
     power = np.square(spectra.real) + np.square(spectra.imag)
     freqs = np.fft.rfftfreq(size, 1.0 / rate)
