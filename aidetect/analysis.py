@@ -32,8 +32,10 @@ __all__ = [
     "hanning",
     "long_frames",
     "low_frames",
+    "middle",
     "percentiles",
     "short_frames",
+    "spectra_of",
     "window_spectrum",
 ]
 
@@ -213,6 +215,26 @@ def low_frames(window: WindowSpectrum, *, top: float, seconds: float) -> tuple[F
     rate = window.step * size
     length = _even_fast_length(rate * seconds)
     return _power(_stft(low, length)), rate / length
+
+
+def middle(centre: Floats, *, rate: int, seconds: float) -> Floats:
+    """Return the middle of a window, or all of a window that is shorter."""
+    length = min(len(centre), round(seconds * rate))
+    start = (len(centre) - length) // 2
+    return centre[start : start + length]
+
+
+def spectra_of(x: Floats, *, rate: int, seconds: float) -> tuple[npt.NDArray[np.complex64], Floats]:
+    """Transform half-overlapping frames of some length.
+
+    Returns
+    -------
+    spectra : ndarray of complex64, shape (frames, bins)
+    freqs : ndarray, shape (bins,)
+        Hz. Frames follow each other ``2 * freqs[1]`` times a second.
+    """
+    size = _even_fast_length(rate * seconds)
+    return _stft(x, size), np.fft.rfftfreq(size, 1.0 / rate).astype(np.float32)
 
 
 def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:

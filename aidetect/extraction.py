@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from . import compression, modulation, shimmer, tones, vocals
+from . import compression, grain, modulation, shimmer, tones, transients, vocals
 from .analysis import (
     GRID,
     WINDOW_SECONDS,
@@ -20,6 +20,7 @@ from .analysis import (
     ShortFrames,
     centre_channel,
     long_frames,
+    middle,
     short_frames,
     window_spectrum,
 )
@@ -34,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 Effort = Literal["full", "fast"]
 """All of a track, or excerpts of it."""
 
-EXTRACTOR_VERSION = 2
+EXTRACTOR_VERSION = 3
 """Raised whenever a number that :func:`extract` returns changes its meaning; part of every cache key."""
 MIN_SECONDS = 4.0
 """Least sound, in seconds, from which an answer is given."""
@@ -43,6 +44,7 @@ _EXCERPTS = 5
 _LEAST_FOR_EXCERPTS = 2 * _EXCERPTS * WINDOW_SECONDS  # s
 _MIN_WINDOW = 2.0  # s; a shorter rest at the end is measured for loudness only
 _MAX_PARTS = 60  # of five seconds: a quarter of an hour settles how steady a spectrum is, and memory stays flat
+_CLOSE_SECONDS = 4.0  # in the middle of a window, in which transients and grain are measured
 _MIN_VOICE_SECONDS = 1.0  # of short frames with a voice in a window
 _MIN_VOICE_FRAMES = 16  # long frames (3 s) with a voice that make a vocal spectrum
 
@@ -209,10 +211,13 @@ class _Track:
         spectrum = short.power.mean(axis=0)
         bandwidth = compression.effective_bandwidth(spectrum, short.freqs)
         self._power, self._freqs = self._power + spectrum, short.freqs
+        close = middle(centre, rate=rate, seconds=_CLOSE_SECONDS)
         self._short.add(
             compression.band_dynamics(short),
             shimmer.texture(short, bandwidth=bandwidth),
             shimmer.momentary_statistics(long.levels.mean(axis=0), long.freqs, bandwidth=bandwidth),
+            transients.transients(close, rate=rate, bandwidth=bandwidth),
+            grain.grain(close, rate=rate, bandwidth=bandwidth),
         )
         whole = window_spectrum(centre, rate=rate)
         if self._tones.wants_more():

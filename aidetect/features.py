@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 __all__ = ["FAMILIES", "Feature", "describe_features"]
 
@@ -49,10 +50,11 @@ def describe_features() -> tuple[Feature, ...]:
     tuple of Feature
         In the order of the columns of a feature table.
     """
-    from . import compression, shimmer, tones, vocals
+    from . import compression, grain, shimmer, tones, transients, vocals
 
     voice = tuple(
         Feature(name, "vocals", unit, meaning, source, scored=name not in vocals.UNSCORED)
         for name, unit, meaning, source in vocals.FEATURES
     )
-    return compression.FEATURES + shimmer.FEATURES + tones.FEATURES + voice
+    of_shimmer = (shimmer.FEATURES, tones.FEATURES, transients.FEATURES, grain.FEATURES)
+    return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + voice

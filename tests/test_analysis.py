@@ -3,7 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aidetect.analysis import GRID, GRID_STEP, centre_channel, decibels, long_frames, percentiles, short_frames
+from aidetect.analysis import (
+    GRID,
+    GRID_STEP,
+    centre_channel,
+    decibels,
+    long_frames,
+    middle,
+    percentiles,
+    short_frames,
+    spectra_of,
+)
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])
@@ -66,3 +76,20 @@ def test_percentiles_agree_with_numpy(size: int) -> None:
     x = np.random.default_rng(size).standard_normal(size)
     shares = (0, 1, 10, 50, 98, 100)
     np.testing.assert_allclose(percentiles(x, *shares), np.percentile(x, shares), atol=1e-12)
+
+
+def test_the_middle_is_in_the_middle_and_all_of_what_is_shorter() -> None:
+    x = np.arange(1000, dtype=np.float32)
+    np.testing.assert_array_equal(middle(x, rate=100, seconds=4.0), x[300:700])
+    np.testing.assert_array_equal(middle(x, rate=100, seconds=40.0), x)
+
+
+@pytest.mark.parametrize("seconds", [0.0058, 0.0929])
+def test_spectra_of_a_tone_peak_at_its_frequency(seconds: float) -> None:
+    rate = 44_100
+    x = np.sin(2.0 * np.pi * 5_000.0 * np.arange(rate) / rate).astype(np.float32)
+    spectra, freqs = spectra_of(x, rate=rate, seconds=seconds)
+    assert spectra.shape[1] == len(freqs)
+    assert freqs[1] == pytest.approx(1.0 / seconds, rel=0.05)
+    assert abs(freqs[np.argmax(np.abs(spectra).mean(axis=0))] - 5_000.0) <= freqs[1] / 2
+    assert len(spectra) == pytest.approx(2.0 * freqs[1], abs=2)
