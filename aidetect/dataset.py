@@ -7,14 +7,14 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import transforms
+from . import grain, simulation, transforms, transients
 from .analysis import GRID
 from .decoding import open_audio
 from .errors import AidetectError, LabelsError
@@ -31,7 +31,12 @@ Floats = npt.NDArray[np.float32]
 
 EXCERPT_SECONDS = (12.0, 30.0)
 """Shortest and longest excerpt that an augmented copy is made of."""
+SIMULATED_SECONDS = (6.0, 10.0)
+"""The same for a simulated decoder, which is slow."""
+SIMULATED = "simulated"
+"""Label of people's music that went through a simulated decoder."""
 _SHARD_ROWS = 1500
+_TWINS = "twins"
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,16 @@ class FeatureTable:
     rows : tuple of dict
         What is known about each: ``id, label, source, group, generator, artist, title, genre, vocals, codec, channels,
         sample_rate, proof, variant, seconds`` and the file's ``kilobits`` per second.
+    twins : FeatureTable, optional
+        Excerpts of people's tracks after a simulated decoder (label ``simulated``) and, otherwise the same, without it.
+        Only `values` are kept of them.
     """
 
     values: Floats
     details: npt.NDArray[np.int8]
     modulation: npt.NDArray[np.int8]
     rows: tuple[dict[str, str], ...]
+    twins: FeatureTable | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,13 +81,14 @@ class FeatureTable:
         return Views(self.values, self.details, self.modulation)
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> FeatureTable:
-        """Return the rows that a mask or an array of numbers selects."""
+        """Return the rows that a mask or an array of numbers selects; `twins` stay."""
         indices = np.flatnonzero(which) if which.dtype == bool else which
         return FeatureTable(
             self.values[indices],
             self.details[indices],
             self.modulation[indices],
             tuple(self.rows[i] for i in indices),
+            self.twins,
         )
 
     def digest(self) -> str:
@@ -88,16 +98,20 @@ class FeatureTable:
         found.update(np.ascontiguousarray(self.details).tobytes())
         found.update(np.ascontiguousarray(self.modulation).tobytes())
         found.update(json.dumps([[row.get(k, "") for k in ("id", "label", "source")] for row in self.rows]).encode())
+        if self.twins is not None:
+            found.update(self.twins.digest().encode())
         return found.hexdigest()
 
 
 def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
     """Put tables below each other."""
+    twins = [t.twins for t in tables if t.twins is not None]
     return FeatureTable(
         np.concatenate([t.values for t in tables]),
         np.concatenate([t.details for t in tables]),
         np.concatenate([t.modulation for t in tables]),
         tuple(row for t in tables for row in t.rows),
+        concatenate(twins) if twins else None,
     )
 
 
@@ -136,7 +150,8 @@ def measure(
         Audio file.
     variant : str
         Empty for the file as it is; ``aug<N>`` for a random excerpt passed through a random chain of
-        :func:`aidetect.transforms.draw`, both fixed by the file's content and N.
+        :func:`aidetect.transforms.draw`, both fixed by the file's content and N; ``sim<N>`` for one passed through a
+        simulated decoder (:func:`aidetect.simulation.draw_simulation`), ``twin<N>`` for the same without the decoder.
     store : FeatureStore, optional
         Where results are looked up and kept.
     effort : str
@@ -148,9 +163,7 @@ def measure(
     if found is not None:
         return found
     if variant:
-        rng = np.random.default_rng(int(hashlib.sha256(key.encode()).hexdigest()[:15], 16))
-        y, rate = excerpt(path, seconds=float(rng.uniform(*EXCERPT_SECONDS)), position=float(rng.random()))
-        track = extract_array(*transforms.draw(rng).apply(y, rate), name=Path(path).name)
+        track = _measure_variant(path, variant)
     else:
         track = extract(path, effort=effort)
     if store is not None:
@@ -158,10 +171,22 @@ def measure(
     return track
 
 
+def _measure_variant(path: str | os.PathLike[str], variant: str) -> TrackFeatures:
+    seed = content_key(path, variant.replace("twin", "sim"))
+    rng = np.random.default_rng(int(hashlib.sha256(seed.encode()).hexdigest()[:15], 16))
+    if variant.startswith("aug"):
+        y, rate = excerpt(path, seconds=float(rng.uniform(*EXCERPT_SECONDS)), position=float(rng.random()))
+        return extract_array(*transforms.draw(rng).apply(y, rate), name=Path(path).name)
+    y, rate = excerpt(path, seconds=float(rng.uniform(*SIMULATED_SECONDS)), position=float(rng.random()))
+    kind, transform = simulation.draw_simulation(rng, decode=variant.startswith("sim"))
+    return extract_array(*transform.apply(y, rate), name=kind)
+
+
 def build_table(
     tracks: Sequence[LabelledTrack],
     *,
     variants: Sequence[str] = ("",),
+    simulations: int = 0,
     store: FeatureStore | None = None,
     jobs: int = 1,
     report: Callable[[str], None] = lambda message: None,
@@ -175,6 +200,8 @@ def build_table(
         What to measure.
     variants : sequence of str
         As in :func:`measure`; every track is measured once for each.
+    simulations : int
+        Pairs of `twins` made of every human track.
     store : FeatureStore, optional
         Cache.
     jobs : int
@@ -192,21 +219,47 @@ def build_table(
     from joblib import Parallel, delayed
 
     tasks = [(track, variant) for track in tracks for variant in variants]
+    pairs = [f"{side}{i + 1}" for i in range(simulations) for side in ("sim", "twin")]
+    tasks += [(track, variant) for track in tracks if track.label == "human" for variant in pairs]
     results = Parallel(n_jobs=jobs, return_as="generator", batch_size=4 if len(tasks) > 100 else 1)(
         delayed(_measure_quietly)(track.path, variant, store) for track, variant in tasks
     )
-    values, details, modulation, rows = [], [], [], []
+    found, twins = _Rows(), _Rows()
     for (track, variant), result in zip(tasks, progress(results, len(tasks)), strict=True):
-        if not isinstance(result, TrackFeatures):
+        if isinstance(result, TrackFeatures):
+            (twins if variant in pairs else found).add(track, variant, result)
+        else:
             report(str(result))
-            continue
-        values.append(np.array(list(result.values.values()), dtype=np.float16))
-        details.append(result.details)
-        modulation.append(result.modulation)
-        rows.append(_row(track, variant, result))
-    if not rows:
+    if not found.rows:
         raise LabelsError("none of the labelled tracks could be measured.")
-    return FeatureTable(np.array(values, dtype=np.float32), np.array(details), np.array(modulation), tuple(rows))
+    return replace(found.table(), twins=_values_only(twins.table()) if twins.rows else None)
+
+
+class _Rows:
+    """Rows of a table that grows."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+        self._parts: list[tuple[npt.NDArray[np.float16], npt.NDArray[np.int8], npt.NDArray[np.int8]]] = []
+
+    def add(self, track: LabelledTrack, variant: str, features: TrackFeatures) -> None:
+        values = np.array(list(features.values.values()), dtype=np.float16)
+        self._parts.append((values, features.details, features.modulation))
+        self.rows.append(_row(track, variant, features))
+
+    def table(self) -> FeatureTable:
+        values, details, modulation = (np.array(part) for part in zip(*self._parts, strict=True))
+        return FeatureTable(values.astype(np.float32), details, modulation, tuple(self.rows))
+
+
+def _values_only(table: FeatureTable) -> FeatureTable:
+    """Keep of twins what is compared: their texture. The rest would only take room."""
+    kept = {feature.name for feature in (*transients.FEATURES, *grain.FEATURES)}
+    unused = [feature.name not in kept for feature in describe_features()]
+    values = table.values.copy()
+    values[:, unused] = np.nan
+    blank = {name: np.zeros_like(getattr(table, name)) for name in ("details", "modulation")}
+    return replace(table, values=values, **blank)
 
 
 def _measure_quietly(path: Path, variant: str, store: FeatureStore | None) -> TrackFeatures | str:
@@ -217,12 +270,13 @@ def _measure_quietly(path: Path, variant: str, store: FeatureStore | None) -> Tr
 
 
 def _row(track: LabelledTrack, variant: str, features: TrackFeatures) -> dict[str, str]:
+    simulated = variant.startswith("sim")
     return {
         "id": track.extra.get("id") or track.path.name,
-        "label": track.label,
+        "label": SIMULATED if simulated else track.label,
         "source": track.source,
         "group": track.group,
-        "generator": track.generator,
+        "generator": features.name if simulated else track.generator,
         "artist": track.artist,
         "title": track.extra.get("title", ""),
         "genre": track.extra.get("genre", ""),
@@ -244,6 +298,8 @@ def _row(track: LabelledTrack, variant: str, features: TrackFeatures) -> dict[st
 
 def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str = "features") -> list[Path]:
     """Write a table as numbered ``.npz`` files of arrays and JSON.
+
+    Twins go to files of their own, ``twins-00.npz`` and on.
 
     Returns
     -------
@@ -268,6 +324,8 @@ def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str
         path = folder / f"{name}-{number:02d}.npz"
         _write_arrays(path, arrays)
         paths.append(path)
+    if table.twins is not None:
+        paths += save_table(table.twins, folder, name=_TWINS)
     return paths
 
 
@@ -307,4 +365,5 @@ def load_table(folder: str | os.PathLike[str], *, name: str = "features") -> Fea
         if shapes != ((len(about["rows"]), len(GRID)), (len(about["rows"]), len(RATES))):
             raise LabelsError(f"{path}: damaged feature table (shapes).")
         parts.append(FeatureTable(values, details, modulation, tuple(about["rows"])))
-    return concatenate(parts)
+    has_twins = name != _TWINS and any(folder.glob(f"{_TWINS}-[0-9][0-9].npz"))
+    return replace(concatenate(parts), twins=load_table(folder, name=_TWINS) if has_twins else None)

@@ -277,6 +277,12 @@ def draw(rng: np.random.Generator) -> Transform:
         factor = float(np.exp(rng.uniform(-0.06, 0.06)))
         return Transform(f"speed x{factor:.3f}", lambda y, r: speed(y, r, factor=factor))
 
+    def drawn_vocoder() -> Transform:
+        semitones, factor = float(rng.uniform(-2.5, 2.5)), float(rng.uniform(0.92, 1.08))
+        if rng.random() < 0.5:
+            return Transform(f"pitch {semitones:+.1f}", lambda y, r: shift(y, r, semitones=semitones))
+        return Transform(f"tempo x{factor:.3f}", lambda y, r: stretch(y, r, factor=factor))
+
     def drawn_eq() -> Transform:
         tilt, bell, at = float(rng.uniform(-1.5, 1.5)), float(rng.uniform(-5, 5)), float(rng.uniform(200, 8000))
         return Transform("eq", lambda y, r: equalise(y, r, tilt=tilt, bell=bell, at=at))
@@ -288,6 +294,10 @@ def draw(rng: np.random.Generator) -> Transform:
     def drawn_noise() -> Transform:
         snr, seed = float(rng.uniform(30, 60)), int(rng.integers(1 << 30))
         return Transform("noise", lambda y, r: noise(y, r, snr=snr, seed=seed))
+
+    def drawn_room() -> Transform:
+        seconds, wet, seed = float(rng.uniform(0.2, 1.0)), float(rng.uniform(-22, -10)), int(rng.integers(1 << 30))
+        return Transform("reverb", lambda y, r: reverb(y, r, seconds=seconds, wet=wet, seed=seed))
 
     def drawn_rate() -> Transform:
         between = int(rng.choice([16_000, 22_050, 24_000, 32_000]))
@@ -308,9 +318,11 @@ def draw(rng: np.random.Generator) -> Transform:
         )
 
     maybe(0.35, drawn_speed)
+    maybe(0.1, drawn_vocoder)
     maybe(0.2, drawn_eq)
     maybe(0.2, drawn_limiter)
     maybe(0.15, drawn_noise)
+    maybe(0.08, drawn_room)
     maybe(0.15, drawn_mono)
     maybe(0.15, drawn_rate)
     maybe(0.15, drawn_low_pass)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from aidetect.analysis import GRID
-from aidetect.dataset import FeatureTable
+from aidetect.dataset import SIMULATED, FeatureTable, concatenate
 from aidetect.features import describe_features
+from aidetect.grain import FEATURES as GRAIN
 from aidetect.modulation import RATES
 
 NAMES = [feature.name for feature in describe_features()]
 
 
-def made_up(*, tracks: int = 160, sources: int = 16, strength: float = 1.0, seed: int = 0) -> FeatureTable:
+def made_up(
+    *,
+    tracks: int = 160,
+    sources: int = 16,
+    strength: float = 1.0,
+    seed: int = 0,
+    generators: Sequence[str] = ("suno", "udio"),
+) -> FeatureTable:
     """AI rows have lines at fixed places in spectrum and envelope and a higher skewness; half of all have a voice."""
     rng = np.random.default_rng(seed)
     ai = np.arange(tracks) % 2 == 0
@@ -35,7 +46,7 @@ def made_up(*, tracks: int = 160, sources: int = 16, strength: float = 1.0, seed
             "source": f"s{2 * (i // 2 % (sources // 2)) + int(ai[i])}",
             "group": "",
             "title": "",
-            "generator": ("suno", "udio")[i // 4 % 2] if ai[i] else "human",
+            "generator": generators[i // 4 % len(generators)] if ai[i] else "human",
             "vocals": "yes" if sings[i] else "no",
             "codec": ("mp3", "vorbis")[i // 3 % 2],
             "variant": "",
@@ -44,3 +55,19 @@ def made_up(*, tracks: int = 160, sources: int = 16, strength: float = 1.0, seed
         for i in range(tracks)
     )
     return FeatureTable(values, details, modulation, rows)
+
+
+def with_twins(table: FeatureTable, *, strength: float = 2.0, seed: int = 0) -> FeatureTable:
+    """Add a pair of twins for every human row; AI rows and simulated ones are alike in three features of grain."""
+    rng = np.random.default_rng(seed)
+    shifted = [NAMES.index(feature.name) for feature in GRAIN[:3]]
+    values = table.values.copy()
+    values[np.ix_(table.column("label") == "ai", shifted)] += strength
+    human = table.take(table.column("label") == "human")
+    pairs = []
+    for label, variant in ((SIMULATED, "sim1"), ("human", "twin1")):
+        own = rng.standard_normal(human.values.shape).astype(np.float32)
+        own[:, shifted] += strength * (label == SIMULATED)
+        rows = tuple({**row, "label": label, "variant": variant} for row in human.rows)
+        pairs.append(replace(human, values=own, rows=rows))
+    return replace(table, values=values, twins=concatenate(pairs))

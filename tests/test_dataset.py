@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from tables import made_up
+from tables import made_up, with_twins
 
 from aidetect import dataset
 from aidetect.errors import LabelsError
@@ -22,6 +22,30 @@ def test_tables_survive_storage(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.modulation, table.modulation)
     assert back.rows == table.rows
     assert back.digest() == table.digest()
+
+
+def test_twins_survive_storage(tmp_path: Path) -> None:
+    table = with_twins(made_up(tracks=30))
+    paths = dataset.save_table(table, tmp_path)
+    assert [path.name for path in paths] == ["features-00.npz", "twins-00.npz"]
+    back = dataset.load_table(tmp_path)
+    assert back.twins is not None
+    assert table.twins is not None
+    assert back.twins.rows == table.twins.rows
+    assert back.digest() == table.digest() != made_up(tracks=30).digest()
+
+
+def test_simulations_come_in_pairs_beside_the_table(song_path: Path, tmp_path: Path) -> None:
+    tracks = [LabelledTrack(song_path, "human", "s1"), LabelledTrack(song_path, "ai", "s2")]
+    table = dataset.build_table(tracks, simulations=1)
+    assert table.column("label").tolist() == ["human", "ai"]
+    assert table.twins is not None
+    assert table.twins.column("label").tolist() == ["simulated", "human"]
+    assert table.twins.column("variant").tolist() == ["sim1", "twin1"]
+    assert set(table.twins.column("source").tolist()) == {"s1"}
+    simulated, plain = np.isfinite(table.twins.values)
+    assert plain.any()
+    assert np.mean(simulated != plain) < 0.02  # nothing is cut off in one of them only
 
 
 def test_a_damaged_table_is_told(tmp_path: Path) -> None:

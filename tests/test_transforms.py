@@ -76,3 +76,9 @@ def test_drawn_chains_repeat_with_their_seed_and_give_finite_sound() -> None:
         assert np.isfinite(y).all()
         assert 8_000 <= rate <= 48_000
         assert len(y) in (1, 2)
+
+
+def test_chains_are_drawn_from_everything_the_grid_holds() -> None:
+    names = " ".join(transforms.draw(np.random.default_rng(seed)).name for seed in range(400))
+    for kind in ("speed", "pitch", "tempo", "eq", "noise", "reverb", "rate"):
+        assert kind in names
