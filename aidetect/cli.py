@@ -151,6 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--augment", type=int, default=1, metavar="N", help="altered copies made of every track (default: 1)"
     )
+    sub.add_argument(
+        "--simulate",
+        type=int,
+        default=1,
+        metavar="N",
+        help="excerpts of every human track passed through a simulated decoder (default: 1)",
+    )
     sub.add_argument("--save-table", metavar="FOLDER", help="keep the measured features as a table there")
     sub.add_argument(
         "--max-false-positives",
@@ -172,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--cross-validate", action="store_true", help="train and test on different sources instead")
     sub.add_argument("--repeats", type=_count, default=1, metavar="N", help="splits to cross-validate on (default: 1)")
     sub.add_argument("--augment", type=int, default=0, metavar="N", help="altered copies to learn from (default: 0)")
+    sub.add_argument("--simulate", type=int, default=0, metavar="N", help="simulated decoders (default: 0)")
     sub.add_argument("--json", action="store_true", help="figures as JSON")
     model(sub)
 
@@ -322,6 +330,7 @@ def _table(args: argparse.Namespace) -> Any:
     return table_of(
         _tracks(args),
         augment=args.augment,
+        simulate=args.simulate,
         store=args.store,
         jobs=args.jobs,
         report=lambda line: print(f"aidetect: left out: {line}", file=sys.stderr),

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -19,7 +18,7 @@ from .errors import ModelFileError, TrainingError
 from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
-from .modelfile import read_model, write_model
+from .modelfile import model_folder, read_model, write_model
 from .novelty import KnownRange
 from .result import Result
 from .verdicts import Thresholds
@@ -34,6 +33,8 @@ LEAST_BANDWIDTH = 5_000.0
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
+_LENGTH, _LENGTHS = 30.0, (4.0, 135.0)  # s; where the factor of evidence is stated, and between which it changes
+_LEAST_RELIANCE = 0.05
 _EXTREME = 12.0  # log-odds beyond which no probability is claimed
 _STRANGE = (
     "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
@@ -43,26 +44,81 @@ _STRANGE = (
 
 @dataclass(frozen=True)
 class Combiner:
-    """Weighted sum of the experts' log-odds, calibrated on tracks of unseen sources.
+    """Weighted sum of what the experts found, calibrated on tracks of unseen sources.
+
+    An expert that finds its kind of trace speaks for AI; one that does not says little, since there are other kinds.
+    Its log-odds are therefore levelled off below `floors`. Above `ceilings`, which it reaches on generators it knows
+    well, they are levelled off too, so that no expert alone outweighs all others.
+
+    Little sound says little: the sum is multiplied by a factor that grows with the length of a track, and never changes
+    its sign.
 
     Attributes
     ----------
-    weights, centres : Mapping of str to float
-        Per expert; its evidence is ``weight * (log-odds - centre)``. Experts not named stay silent.
+    weights, floors, ceilings, widths, centres : Mapping of str to float
+        Per expert; its evidence is ``weight * (soft_clip(log-odds) - centre)``. Experts not named stay silent.
     bias : float
         Log-odds without any evidence.
+    certainty, growth : float
+        The factor at 30 s, and what it grows by with the natural logarithm of the length.
     """
 
     weights: Mapping[str, float]
+    floors: Mapping[str, float]
+    ceilings: Mapping[str, float]
+    widths: Mapping[str, float]
     centres: Mapping[str, float]
     bias: float
+    certainty: float = 1.0
+    growth: float = 0.0
+
+    def reliance(self, seconds: Floats) -> Floats:
+        """Factor of all evidence by the length of a track in s, shape (tracks,)."""
+        factor: Floats = np.maximum(self.certainty + self.growth * log_length(seconds), _LEAST_RELIANCE)
+        return factor.astype(np.float32)
 
     def evidence(self, scores: Mapping[str, Floats]) -> dict[str, Floats]:
         """What every expert adds to the log-odds."""
         return {
-            name: (weight * (scores[name] - self.centres[name])).astype(np.float32)
+            name: (weight * (self._level(name, scores[name]) - self.centres[name])).astype(np.float32)
             for name, weight in self.weights.items()
         }
+
+    def gain(self, name: str, score: float) -> float:
+        """By how much the sum rises with the log-odds of one expert, at some point."""
+
+        def passed(limit: float) -> float:
+            return math.exp(-float(np.logaddexp(0.0, (limit - score) / self.widths[name])))
+
+        return self.weights.get(name, 0.0) * (passed(self.floors[name]) - passed(self.ceilings[name]))
+
+    def _level(self, name: str, score: Floats) -> npt.NDArray[np.float64]:
+        return soft_clip(score, low=self.floors[name], high=self.ceilings[name], width=self.widths[name])
+
+
+def log_length(seconds: Floats) -> Floats:
+    """Natural logarithm of a length over 30 s, from four seconds to two minutes; what is longer tells no more."""
+    found: Floats = np.log(np.clip(seconds, *_LENGTHS) / _LENGTH)
+    return found
+
+
+def soft_clip(score: Floats, *, low: float, high: float, width: float) -> npt.NDArray[np.float64]:
+    """Excess of `score` over `low`, bent smoothly to 0 below it and to ``high - low`` above `high`.
+
+    Parameters
+    ----------
+    score : ndarray
+        Log-odds.
+    low, high : float
+        Where it bends.
+    width : float
+        Scale of the bends: half a unit of it beyond a limit, the slope is about two thirds or one third.
+    """
+    x = score.astype(np.float64)
+    found: npt.NDArray[np.float64] = width * (
+        np.logaddexp(0.0, (x - low) / width) - np.logaddexp(0.0, (x - high) / width)
+    )
+    return found
 
 
 @dataclass(frozen=True)
@@ -138,7 +194,8 @@ class Detector:
         """Turn the features of a track into an answer."""
         values = np.array([list(track.values.values())], dtype=np.float16).astype(np.float32)
         views = Views(values, track.details[None], track.modulation[None])
-        logits, evidence = self.decide(views)
+        seconds = np.array([track.duration], dtype=np.float32)
+        logits, evidence = self.decide(views, seconds=seconds)
         logit = float(np.clip(logits[0], -_EXTREME, _EXTREME))
         probability = 1.0 / (1.0 + math.exp(-logit))
         families: dict[str, float | None] = {}
@@ -156,7 +213,7 @@ class Detector:
             verdict="uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration),
             families=MappingProxyType(families),
             features=track.values,
-            reasons=tuple(self._reasons(views, evidence)),
+            reasons=tuple(self._reasons(views, evidence, seconds)),
             warnings=(*track.warnings, *doubts),
             duration=track.duration,
             sample_rate=track.sample_rate,
@@ -167,8 +224,15 @@ class Detector:
             thresholds=MappingProxyType({"ai": limits[0], "human": limits[1]}),
         )
 
-    def decide(self, views: Views) -> tuple[Floats, dict[str, Floats]]:
+    def decide(self, views: Views, *, seconds: Floats) -> tuple[Floats, dict[str, Floats]]:
         """Log-odds of many tracks, and what every expert added to them.
+
+        Parameters
+        ----------
+        views : Views
+            Of the tracks.
+        seconds : ndarray, shape (tracks,)
+            Their lengths.
 
         Returns
         -------
@@ -177,7 +241,7 @@ class Detector:
             NaN where the expert abstained.
         """
         scores = {expert.name: expert.score(views) for expert in self.experts}
-        return combine(scores, self.sings(views), self.combiners)
+        return combine(scores, self.sings(views), self.combiners, seconds=seconds)
 
     def withheld(self, values: Floats) -> npt.NDArray[np.bool_]:
         """On which tracks no verdict is given: too little bandwidth, or unlike anything known; shape (tracks,)."""
@@ -189,13 +253,14 @@ class Detector:
         found: npt.NDArray[np.bool_] = np.isfinite(views.values[:, column]) & (self.gate.score(views) > 0.0)
         return found
 
-    def _reasons(self, views: Views, evidence: Mapping[str, Floats]) -> list[Evidence]:
+    def _reasons(self, views: Views, evidence: Mapping[str, Floats], seconds: Floats) -> list[Evidence]:
         moved: dict[str, Evidence] = {}
         combiner = self.combiners["vocal" if bool(self.sings(views)[0]) else "instrumental"]
+        factor = float(combiner.reliance(seconds)[0])
         for expert in self.experts:
-            weight = combiner.weights.get(expert.name, 0.0)
-            if not weight or not math.isfinite(float(evidence[expert.name][0])):
+            if not combiner.weights.get(expert.name) or not math.isfinite(float(evidence[expert.name][0])):
                 continue
+            weight = factor * combiner.gain(expert.name, float(expert.score(views)[0]))
             for part in expert.explain(views):
                 before = moved[part.name].weight if part.name in moved else 0.0
                 moved[part.name] = Evidence(part.name, before + weight * part.weight, part.value)
@@ -338,7 +403,11 @@ def _doubts(track: TrackFeatures) -> list[str]:
 
 
 def combine(
-    scores: Mapping[str, Floats], sings: npt.NDArray[np.bool_], combiners: Mapping[str, Combiner]
+    scores: Mapping[str, Floats],
+    sings: npt.NDArray[np.bool_],
+    combiners: Mapping[str, Combiner],
+    *,
+    seconds: Floats,
 ) -> tuple[Floats, dict[str, Floats]]:
     """Add up the experts' log-odds with the combiner that fits each track.
 
@@ -350,24 +419,24 @@ def combine(
         Which tracks have a voice.
     combiners : mapping of str to Combiner
         ``"vocal"`` and ``"instrumental"``.
+    seconds : ndarray, shape (tracks,)
+        Lengths.
     """
     evidence = {name: np.full(len(sings), np.nan, dtype=np.float32) for name in scores}
     logits = np.zeros(len(sings), dtype=np.float32)
     for kind, rows in (("vocal", sings), ("instrumental", ~sings)):
         combiner = combiners[kind]
+        factor = combiner.reliance(seconds[rows])
         for name, part in combiner.evidence({n: s[rows] for n, s in scores.items()}).items():
-            evidence[name][rows] = part
-            logits[rows] += part
-        logits[rows] += np.float32(combiner.bias)
+            evidence[name][rows] = factor * part
+            logits[rows] += factor * part
+        logits[rows] += factor * np.float32(combiner.bias)
     return logits, evidence
 
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    name = "aidetect-2.model"
-    inside = Path(str(resources.files("aidetect") / "models" / name))
-    beside = Path(__file__).resolve().parents[1] / "models" / name  # in a checkout, or an editable installation
-    return inside if inside.exists() else beside
+    return model_folder() / "aidetect-3.model"
 
 
 @lru_cache(maxsize=1)
@@ -384,6 +453,8 @@ _ARRAYS = {
     "network": ("mean", "scale", "hidden", "offsets", "weights"),
     "trees": ("fill", "roots", "feature", "left", "right", "threshold", "value"),
 }
+_OF_COMBINER = ("weights", "floors", "ceilings", "widths", "centres")
+_OF_SUM = ("bias", "certainty", "growth")
 _KINDS = {LinearExpert: "linear", NetworkExpert: "network", TreesExpert: "trees"}
 
 
@@ -405,7 +476,10 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
             }
         )
     combiners = {
-        kind: {"weights": dict(c.weights), "centres": dict(c.centres), "bias": c.bias}
+        kind: {
+            **{part: dict(getattr(c, part)) for part in _OF_COMBINER},
+            **{part: getattr(c, part) for part in _OF_SUM},
+        }
         for kind, c in detector.combiners.items()
     }
     arrays |= {"known.low": detector.known.low, "known.high": detector.known.high}
@@ -432,11 +506,18 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
     combiners = {}
     for kind in ("vocal", "instrumental"):
         c = about["combiners"][kind]
-        weights = {str(k): float(v) for k, v in c["weights"].items()}
-        if not names.issuperset(weights):
+        parts = {part: {str(k): float(v) for k, v in c[part].items()} for part in _OF_COMBINER}
+        if not names.issuperset(parts["weights"]):
             raise ModelFileError("it combines experts it does not hold.")
-        centres = {name: float(c["centres"][name]) for name in weights}
-        combiners[kind] = Combiner(weights, centres, float(c["bias"]))
+        if any(set(found) != set(parts["weights"]) for found in parts.values()):
+            raise ModelFileError("its combiner is incomplete.")
+        if any(width <= 0.0 for width in parts["widths"].values()):
+            raise ModelFileError("its combiner has a width that is not positive.")
+        if any(parts["ceilings"][name] < floor for name, floor in parts["floors"].items()):
+            raise ModelFileError("its combiner has a ceiling below a floor.")
+        combiners[kind] = Combiner(
+            **parts, bias=float(c["bias"]), certainty=float(c["certainty"]), growth=float(c["growth"])
+        )
     limits: dict[str, Any] = {k: None if x is None else float(x) for k, x in about["thresholds"].items()}
     return Detector(
         experts, gate, combiners, Thresholds(**limits), _known(about["known"], arrays), dict(about["about"])

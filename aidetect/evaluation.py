@@ -262,18 +262,19 @@ def cross_validate(
         One per repeat.
     """
     from . import training
-    from .fitting import RECIPES
+    from .fitting import RECIPES, usable
 
-    chosen = tuple(recipes or RECIPES)
+    chosen = usable(recipes or RECIPES, table)
     views = table.views()
-    ai, weight = table.column("label") == "ai", training.row_weights(table)
+    ai = table.column("label") == "ai"
+    unseen = training.out_of_family(table, recipes=chosen, jobs=jobs)
     plain = table.column("variant") == ""
     found = []
     for seed in range(repeats):
         fold = training.folds_of(table, folds=folds, seed=seed)
         result = training.out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
-        logits, evidence = training.cross_fitted(result, ai, weight)
-        probability = training._probability(logits)
+        logits, evidence = training.cross_fitted(result, training.Lesson.of(table, result, unseen))
+        probability = training.probability_of(logits)
         withheld, seconds = result.withheld(table), table.seconds()
         verdict = np.full(len(table), "", dtype="<U9")
         for number in sorted(set(fold.tolist())):  # thresholds, too, come from the other folds
@@ -336,16 +337,16 @@ def evaluate(
     LabelsError
         The labels file cannot be used.
     """
-    from .training import _probability, table_of
+    from .training import probability_of, table_of
 
     model = detector or Detector.load()
     table = labels
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
     views = table.views()
-    logits, evidence = model.decide(views)
+    logits, evidence = model.decide(views, seconds=table.seconds())
     scores = {expert.name: expert.score(views) for expert in model.experts}
-    probability = _probability(logits)
+    probability = probability_of(logits)
     return Evaluation(
         table.rows,
         table.column("label") == "ai",

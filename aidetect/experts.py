@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from . import modulation, patterns, shimmer
+from . import modulation, shimmer
 from .analysis import GRID
 from .features import describe_features
 
@@ -20,8 +20,8 @@ __all__ = ["VIEWS", "Evidence", "LinearExpert", "NetworkExpert", "TreesExpert", 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
-VIEWS = ("peaks", "levelled", "patterns", "modulation", "values")
-"""Ways to look at a track: lines over the hull, fine structure over its spread, local patterns, lines in the envelope,
+VIEWS = ("peaks", "levelled", "modulation", "values")
+"""Ways to look at a track: lines over the hull, fine structure over its spread, lines in the envelope,
 single features."""
 
 _CLIP = 5.0  # standard deviations a single feature may lie out
@@ -57,7 +57,7 @@ class Views:
         if view == "modulation" and view not in self._made:
             self._made[view] = modulation.restore(self._modulation)
         if view not in self._made:
-            made = {"peaks": shimmer.peak_residue, "levelled": _lines_and_gaps, "patterns": patterns.patterns}[view]
+            made = {"peaks": shimmer.peak_residue, "levelled": _lines_and_gaps}[view]
             self._made[view] = made(shimmer.restore(self._details))
         return self._made[view]
 
@@ -136,7 +136,7 @@ class LinearExpert:
 
     def standardise(self, x: Floats) -> Floats:
         """Centre and scale raw input of shape (tracks, width)."""
-        if self.view in ("values", "patterns"):
+        if self.view == "values":
             return standardise(x, self.mean, self.scale)
         return ((x - self.mean) / self.scale).astype(np.float32)
 
@@ -152,8 +152,6 @@ class LinearExpert:
             return _named(self.columns, parts, views)
         if self.view == "modulation":
             return [Evidence("lines in the envelope", float(parts.sum()), float("nan"))]
-        if self.view == "patterns":
-            return [Evidence("patterns of neighbouring lines", float(parts.sum()), float("nan"))]
         return [
             Evidence(
                 f"lines at {low}-{high} kHz",

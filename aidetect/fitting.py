@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import collections
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import vocals
-from .dataset import FeatureTable
+from . import grain, transients, vocals
+from .dataset import SIMULATED, FeatureTable
 from .detector import Expert
 from .experts import LinearExpert, NetworkExpert, TreesExpert, Views, standardise
 from .features import describe_features
 
-__all__ = ["RECIPES", "VOCAL_ONLY", "Recipe", "fit_expert", "fit_gate"]
+__all__ = ["RECIPES", "VOCAL_ONLY", "Recipe", "fit_expert", "fit_gate", "usable"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -39,6 +39,8 @@ class Recipe:
         Inverse regularisation of a linear expert or a network.
     wanted : callable
         Tells by name which features an expert on values reads.
+    simulated : bool
+        Whether it learns from people's music and simulated decoders instead of generators: from a table's twins.
     """
 
     name: str
@@ -47,10 +49,14 @@ class Recipe:
     view: str = "values"
     strength: float = 1.0
     wanted: Callable[[str], bool] = lambda name: True
+    simulated: bool = False
+
+
+_OF_GRAIN = frozenset(feature.name for feature in (*transients.FEATURES, *grain.FEATURES))
 
 
 def _of_mix(name: str) -> bool:
-    return not name.startswith(("vocal_", "tone_"))
+    return not name.startswith(("vocal_", "tone_")) and name not in _OF_GRAIN
 
 
 def _of_tones(name: str) -> bool:
@@ -60,9 +66,10 @@ def _of_tones(name: str) -> bool:
 RECIPES: tuple[Recipe, ...] = (
     Recipe("peaks", "shimmer", "linear", "peaks", strength=0.1),
     Recipe("lines", "shimmer", "linear", "levelled", strength=0.0005),
-    Recipe("patterns", "shimmer", "linear", "patterns", strength=0.001),
     Recipe("modulation", "shimmer", "linear", "modulation", strength=0.0004),
     Recipe("tones", "shimmer", "trees", wanted=_of_tones),
+    Recipe("grain", "shimmer", "trees", wanted=_OF_GRAIN.__contains__),
+    Recipe("simulated", "shimmer", "trees", wanted=_OF_GRAIN.__contains__, simulated=True),
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
     Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
     Recipe("dynamics", "compression", "linear", strength=0.01),
@@ -73,34 +80,56 @@ VOCAL_ONLY = ("voice",)
 """Experts that abstain where nobody sings."""
 
 
-def fit_expert(recipe: Recipe, views: Views, ai: Mask, weight: Floats, rows: Ints, *, seed: int = 0) -> Expert:
+def fit_expert(
+    recipe: Recipe, table: FeatureTable, views: Views, weight: Floats, rows: Ints, *, seed: int = 0
+) -> Expert:
     """Fit one expert on some rows.
 
     Parameters
     ----------
     recipe : Recipe
         What to fit.
+    table : FeatureTable
+        Labelled rows.
     views : Views
         Of the whole table.
-    ai, weight : ndarray, shape (tracks,)
-        Truth and weights.
+    weight : ndarray, shape (tracks,)
+        Weights.
     rows : ndarray of int
-        Rows to learn from.
+        Rows to learn from. Twins are used where their source is among those of the rows.
     seed : int
         Of the trees' choices.
     """
-    columns: tuple[str, ...] = ()
-    x = views.get(recipe.view)[rows] if recipe.view != "values" else views.values
-    if recipe.view == "values":
-        features = describe_features()
-        chosen = [i for i, f in enumerate(features) if f.scored and f.family == recipe.family and recipe.wanted(f.name)]
-        columns = tuple(features[i].name for i in chosen)
-        x = x[rows][:, chosen]
+    ai = table.column("label") == "ai"
+    if recipe.view != "values":
+        return _fit(recipe, (), views.get(recipe.view)[rows], ai[rows], weight[rows], seed)
+    features = describe_features()
+    chosen = [i for i, f in enumerate(features) if f.scored and f.family == recipe.family and recipe.wanted(f.name)]
+    columns = tuple(features[i].name for i in chosen)
+    if not recipe.simulated:
+        return _fit(recipe, columns, views.values[rows][:, chosen], ai[rows], weight[rows], seed)
+    if table.twins is None:
+        raise ValueError(f"{recipe.name} learns from twins, and the table has none")
+    twins = table.twins.take(np.isin(table.twins.column("source"), list(set(table.column("source")[rows].tolist()))))
+    human = rows[~ai[rows]]
+    decoded = twins.column("label") == SIMULATED
+    x = np.concatenate([views.values[human][:, chosen], twins.values[:, chosen]])
+    truth = np.concatenate([np.zeros(len(human), dtype=bool), decoded])
+    balanced = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum()) * len(truth)
+    return _fit(recipe, columns, x, truth, balanced.astype(np.float32), seed)
+
+
+def _fit(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int) -> Expert:
     if recipe.kind == "linear":
-        return _fit_linear(recipe, columns, x, ai[rows], weight[rows])
+        return _fit_linear(recipe, columns, x, ai, weight)
     if recipe.kind == "network":
-        return _fit_network(recipe, columns, x, ai[rows], weight[rows], seed)
-    return _fit_trees(recipe, columns, x, ai[rows], weight[rows], seed)
+        return _fit_network(recipe, columns, x, ai, weight, seed)
+    return _fit_trees(recipe, columns, x, ai, weight, seed)
+
+
+def usable(recipes: Sequence[Recipe], table: FeatureTable) -> tuple[Recipe, ...]:
+    """Recipes for which a table has what they learn from."""
+    return tuple(recipe for recipe in recipes if not recipe.simulated or table.twins is not None)
 
 
 def _fit_linear(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats) -> LinearExpert:

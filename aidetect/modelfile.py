@@ -8,6 +8,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,20 @@ import numpy.typing as npt
 
 from .errors import ModelFileError, OutputError
 
-__all__ = ["FORMAT", "read_model", "write_model"]
+__all__ = ["FORMAT", "model_folder", "read_model", "write_model"]
 
 FORMAT = 1
 """Version of the layout; older ones stay readable."""
 
 _KIND = "aidetect-model"
 _LARGEST = 256 << 20  # bytes unpacked: a small file must not fill the memory
+
+
+def model_folder() -> Path:
+    """Return the folder of the models that come with the library."""
+    inside = Path(str(resources.files("aidetect") / "models"))
+    beside = Path(__file__).resolve().parents[1] / "models"  # in a checkout, or an editable installation
+    return inside if inside.is_dir() else beside
 
 
 def write_model(path: str | os.PathLike[str], about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:

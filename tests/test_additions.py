@@ -32,13 +32,13 @@ def test_a_new_generator_is_learned_and_named() -> None:
     after = training.with_addition(before, base, newcomer(tracks=20, seed=1), generator="new")
     fresh = newcomer(tracks=20, seed=2)
     views = fresh.views()
-    assert np.mean(before.decide(views)[0] > 0) < 0.6
-    assert np.mean(after.decide(views)[0] > 0) > 0.9
+    assert np.mean(before.decide(views, seconds=fresh.seconds())[0] > 0) < 0.6
+    assert np.mean(after.decide(views, seconds=fresh.seconds())[0] > 0) > 0.9
     assert after.version.endswith("+new")
     assert after.about["additions"][-1]["tracks"] == 20
     known = base.views()
     ai = base.column("label") == "ai"
-    assert np.mean((after.decide(known)[0] > 0) == ai) > 0.9
+    assert np.mean((after.decide(known, seconds=base.seconds())[0] > 0) == ai) > 0.9
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
-from tables import NAMES, made_up
+from tables import NAMES, made_up, with_twins
 
 from aidetect import fitting, training
 from aidetect.errors import TrainingError
@@ -53,7 +53,7 @@ def test_flattened_trees_predict_like_the_model_they_come_from() -> None:
     views, ai = table.views(), table.column("label") == "ai"
     recipe = next(r for r in fitting.RECIPES if r.name == "texture")
     weight = np.ones(len(ai), np.float32)
-    expert = fitting.fit_expert(recipe, views, ai, weight, np.arange(len(ai)))
+    expert = fitting.fit_expert(recipe, table, views, weight, np.arange(len(ai)))
     columns = [NAMES.index(name) for name in expert.columns]
     model = GradientBoostingClassifier(
         n_estimators=250, learning_rate=0.07, max_depth=5, min_samples_leaf=12, subsample=0.6,
@@ -63,12 +63,12 @@ def test_flattened_trees_predict_like_the_model_they_come_from() -> None:
 
 
 def test_explanations_add_up_to_the_score() -> None:
-    table = made_up()
-    views, ai = table.views(), table.column("label") == "ai"
+    table = with_twins(made_up())
+    views = table.views()
     one = Views(table.values[:1], table.details[:1], table.modulation[:1])
-    rows, weight = np.arange(len(ai)), np.ones(len(ai), np.float32)
+    rows, weight = np.arange(len(table)), np.ones(len(table), np.float32)
     for recipe in fitting.RECIPES:
-        expert = fitting.fit_expert(recipe, views, ai, weight, rows)
+        expert = fitting.fit_expert(recipe, table, views, weight, rows)
         total = sum(part.weight for part in expert.explain(one))
         at_mean = expert.bias if recipe.kind == "linear" else None
         if at_mean is not None:
@@ -85,17 +85,17 @@ def test_what_can_be_learned_is_learned_and_chance_stays_chance() -> None:
         table = made_up(strength=strength)
         ai = table.column("label") == "ai"
         found = training.out_of_source(table, training.folds_of(table), recipes=FAST)
-        logits, _ = training.cross_fitted(found, ai, training.row_weights(table))
+        logits, _ = training.cross_fitted(found, training.Lesson.of(table, found, None))
         assert low <= auroc(logits, ai) <= high
 
 
 def test_a_missing_feature_counts_as_typical() -> None:
     table = made_up()
-    views, ai = table.views(), table.column("label") == "ai"
-    rows, weight = np.arange(len(ai)), np.ones(len(ai), np.float32)
+    views = table.views()
+    rows, weight = np.arange(len(table)), np.ones(len(table), np.float32)
     for name in ("texture", "dynamics", "texture_net"):
         recipe = next(r for r in fitting.RECIPES if r.name == name)
-        expert = fitting.fit_expert(recipe, views, ai, weight, rows)
+        expert = fitting.fit_expert(recipe, table, views, weight, rows)
         gone = Views(np.full_like(table.values[:1], np.nan), table.details[:1], table.modulation[:1])
         assert abs(float(expert.score(gone)[0])) < np.abs(expert.score(views)).max()
 
@@ -115,10 +115,122 @@ def test_combiner_never_turns_an_expert_against_itself() -> None:
         "voice": rng.standard_normal(200).astype(np.float32),
         "inverse": (-1.0 * ai + rng.standard_normal(200)).astype(np.float32),
     }
-    found = training.fit_combiners(scores, np.ones(200, bool), ai, np.ones(200, np.float32))
+    found = training.fit_combiners(scores, np.ones(200, bool), ai, np.ones(200, np.float32), seconds=np.full(200, 90.0))
     assert found["vocal"].weights["good"] > 0.5
     assert found["vocal"].weights["inverse"] == 0.0
     assert "voice" not in found["instrumental"].weights
+
+
+def test_an_expert_is_heard_between_what_people_and_what_generators_score() -> None:
+    rng = np.random.default_rng(0)
+    ai = np.arange(400) % 2 == 0
+    scores = {"one": (4.0 * ai + rng.standard_normal(400)).astype(np.float32)}
+    combiner = training.fit_combiners(
+        scores, np.ones(400, bool), ai, np.ones(400, np.float32), seconds=np.full(400, 90.0)
+    )["vocal"]
+
+    def evidence(*at: float) -> np.ndarray:
+        return combiner.evidence({"one": np.array(at, dtype=np.float32)})["one"]
+
+    assert np.ptp(evidence(-8.0, -2.0)) < 0.01
+    assert np.ptp(evidence(7.0, 20.0)) < 0.01
+    rise = np.diff(evidence(0.0, 1.0, 2.0, 3.0, 4.0))
+    assert (rise > 0.3).all()
+    for at in (-4.0, 0.5, 2.5, 9.0):
+        slope = float(np.diff(evidence(at - 0.05, at + 0.05))[0]) / 0.1
+        assert combiner.gain("one", at) == pytest.approx(slope, rel=0.05, abs=0.01)
+
+
+def test_short_tracks_count_less_where_they_tell_less() -> None:
+    rng = np.random.default_rng(0)
+    ai, seconds = np.arange(2000) % 2 == 0, np.tile([10.0, 10.0, 120.0, 120.0], 500).astype(np.float32)
+    told = np.where(seconds > 60.0, 3.0, 0.3) * (ai - 0.5) + rng.standard_normal(2000)
+    weight, sings = np.ones(2000, np.float32), np.zeros(2000, bool)
+    combiner = training.fit_combiners({"one": told.astype(np.float32)}, sings, ai, weight, seconds=seconds)["vocal"]
+    short, long, longer = combiner.reliance(np.array([10.0, 120.0, 3600.0], dtype=np.float32))
+    assert 0.0 < short < 0.7 * long
+    assert longer == pytest.approx(long, rel=0.05)
+
+
+def test_length_alone_is_no_evidence() -> None:
+    from aidetect.detector import combine
+
+    rng = np.random.default_rng(0)
+    ai = np.arange(1000) % 2 == 0
+    seconds = np.where(rng.random(1000) < np.where(ai, 0.9, 0.1), 10.0, 120.0).astype(np.float32)
+    scores, sings = {"one": rng.standard_normal(1000).astype(np.float32)}, np.zeros(1000, bool)
+    combiners = training.fit_combiners(scores, sings, ai, np.ones(1000, np.float32), seconds=seconds)
+    logits, _ = combine(scores, sings, combiners, seconds=seconds)
+    assert np.abs(logits).max() < 0.3  # a probability between 0.43 and 0.57
+
+
+FAMILIES = ("suno", "udio", "yue", "musicgen")
+
+
+def test_a_family_is_kept_out_together_with_the_sources_it_is_tested_beside() -> None:
+    table = made_up(generators=FAMILIES)
+    ai, source = table.column("label") == "ai", table.column("source")
+    fold = training.family_folds(table)
+    assert fold is not None
+    for name in FAMILIES:
+        assert len(set(fold[ai & (table.column("generator") == name)].tolist())) == 1
+    assert len(set(fold[ai].tolist())) == 4
+    for name in set(source[~ai].tolist()):
+        assert len(set(fold[~ai & (source == name)].tolist())) == 1
+    assert training.family_folds(made_up()) is None  # two families: too few to learn from
+
+
+def test_experts_of_a_fold_learn_nothing_of_its_family_nor_of_other_tracks_of_its_sources() -> None:
+    table = made_up(generators=FAMILIES, tracks=320, sources=32)
+    rows = [dict(row) for row in table.rows]
+    other = next(i for i, row in enumerate(rows) if row["generator"] == "suno")
+    rows[other]["source"] = next(row["source"] for row in rows if row["generator"] == "udio")
+    table = replace(table, rows=tuple(rows))
+    own = table.column("generator") == "udio"
+    kept_out = own | (np.arange(len(table)) == other)
+    values = table.values.copy()
+    values[kept_out, NAMES.index("band_crest_2000_6000hz")] += 6.0
+    recipes = tuple(r for r in fitting.RECIPES if r.name == "dynamics")
+    found = [training.out_of_family(t, recipes=recipes) for t in (table, replace(table, values=values))]
+    number = int(found[0].fold[own][0])
+    for fold in range(4):
+        first, second = (f.experts[fold][0].weights for f in found)
+        assert np.array_equal(first, second) == (fold == number)
+
+
+def test_simulated_decoders_teach_without_any_generator() -> None:
+    from aidetect.evaluation import auroc
+
+    table = with_twins(made_up(strength=0.0, generators=FAMILIES))
+    ai = table.column("label") == "ai"
+    recipe = next(r for r in fitting.RECIPES if r.simulated)
+    people = np.flatnonzero(~ai)
+    expert = fitting.fit_expert(recipe, table, table.views(), np.ones(len(ai), np.float32), people)
+    assert auroc(expert.score(table.views()), ai) > 0.9
+    assert recipe not in fitting.usable(fitting.RECIPES, made_up())
+
+
+def test_twins_of_sources_kept_out_are_kept_out() -> None:
+    table = with_twins(made_up(strength=0.0))
+    assert table.twins is not None
+    recipe = next(r for r in fitting.RECIPES if r.simulated)
+    ai, weight = table.column("label") == "ai", np.ones(len(table), np.float32)
+    kept = np.flatnonzero(table.column("source") != "s1")
+    other = table.twins.values.copy()
+    other[table.twins.column("source") == "s1"] = 99.0
+    changed = replace(table, twins=replace(table.twins, values=other))
+    first, second = (fitting.fit_expert(recipe, t, t.views(), weight, kept) for t in (table, changed))
+    np.testing.assert_array_equal(first.score(table.views())[ai], second.score(table.views())[ai])
+
+
+def test_a_table_of_families_and_twins_makes_a_whole_detector() -> None:
+    table = with_twins(made_up(generators=FAMILIES, strength=2.0))
+    recipes = tuple(r for r in fitting.RECIPES if r.name in ("texture_net", "simulated", "dynamics"))
+    detector = training.fit_detector(table, recipes=recipes)
+    ai = table.column("label") == "ai"
+    assert [e.name for e in detector.experts] == [r.name for r in recipes]
+    assert detector.combiners["vocal"].weights["simulated"] > 0.0
+    assert np.mean((detector.decide(table.views(), seconds=table.seconds())[0] > 0) == ai) > 0.9
 
 
 def test_too_few_tracks_are_refused_in_words() -> None:
