@@ -3,10 +3,11 @@
     python benchmarks/families.py --table models --out docs/families.json
 
 A family is all versions of a system and its kin (everything that decodes with MusicGen's codec and language model
-counts as one). Families are dealt into folds together with sources of human music; a fold's models learn from no track
-of its families, and from no track of a source that occurs in the fold. With --additions, some popular generators are
-left out one by one, then taught with `aidetect.training.with_addition` from 20 of their tracks (or half of them, where
-there are fewer than 40), and looked for among the others.
+counts as one). Families are dealt into folds together with sources of human music; a fold's experts learn from no track
+of its families, and from no track of a source that occurs in the fold; its combiner learns from the other folds.
+With --additions, some popular generators are left out one by one, then taught with
+`aidetect.training.with_addition` from 20 of their tracks (or half of them, where there are fewer than 40), and looked
+for among the others.
 """
 
 from __future__ import annotations
@@ -21,83 +22,66 @@ import numpy as np
 from aidetect.dataset import FeatureTable, load_table
 from aidetect.detector import Detector, combine
 from aidetect.evaluation import auroc, tpr_at
-from aidetect.fitting import RECIPES, fit_expert, fit_gate
+from aidetect.fitting import RECIPES, fit_expert
+from aidetect.kin import family_of
 from aidetect.training import (
-    fit_combiners,
+    Lesson,
+    cross_fitted,
     folds_of,
+    out_of_family,
     out_of_source,
+    probability_of,
     row_weights,
     with_addition,
 )
+from aidetect.verdicts import choose_thresholds
 
-KIN = {
-    "musicgen": "musicgen unimumo coco-mulla mcv2m stage vidmuse songecho m2ugen musicongen melodylm",
-    "audioldm": "audioldm musicldm mt-musicldm mustango tango msldm mixldm",
-    "stable-audio": "stable-audio diff-a-riff presto mr-flowdpo",
-    "ace-step": "acestep",
-    "suno": "suno",
-    "elevenlabs": "elevenlabs-music",
-    "noise2music": "noise2music",
-    "lyria": "lyria musicfx",
-    "riffusion": "riffusion flow-music",
-    "msdm": "msdm gmsdi",
-    "early": "samplernn wavenet sashimi unagan musika",
-}
 POPULAR = ("elevenlabs-music", "acestep-v1", "yue", "lyria-3", "suno-v5", "minimax-music-2.6", "udio")
+LEAST = 5
+"""Tracks of a family that count towards mean and worst."""
 
 
-def family_of(generator: str) -> str:
-    """Name the family of a generator."""
-    for family, members in KIN.items():
-        if any(generator.startswith(member) for member in members.split()):
-            return family
-    return generator
-
-
-def unseen_families(table: FeatureTable, *, folds: int = 8, seed: int = 0) -> list[dict[str, object]]:
-    """Measure every family by models that know none of it."""
-    rng = np.random.default_rng(seed)
+def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> list[dict[str, object]]:
+    """Measure every family by experts and a combiner that know none of it."""
     ai, plain = table.column("label") == "ai", table.column("variant") == ""
-    family = np.array([family_of(g) for g in table.column("generator").tolist()])
-    source = table.column("source")
-    fold = folds_of(table, folds=folds, seed=seed)
-    counts = sorted(set(family[ai].tolist()), key=lambda f: -int((family[ai & plain] == f).sum()))
-    order = {name: i % folds for i, name in enumerate([*counts[:folds], *rng.permutation(counts[folds:]).tolist()])}
-    fold[ai] = [order[f] for f in family[ai].tolist()]
-    weight, views = row_weights(table), table.views()
-    names = [recipe.name for recipe in RECIPES]
-    scores = {name: np.zeros(len(table), dtype=np.float32) for name in names}
-    sings = np.zeros(len(table), dtype=bool)
-    for number in range(folds):
-        test = fold == number
-        rows = np.flatnonzero(~np.isin(source, list(set(source[test].tolist()))))
-        for recipe in RECIPES:
-            scores[recipe.name][test] = fit_expert(recipe, views, ai, weight, rows).score(views)[test]
-        sings[test] = fit_gate(table, rows).score(views)[test] > 0
-        print(f"fold {number + 1} of {folds}", flush=True)
-    # The combiner is of the shipped kind: fitted on predictions for unseen sources, most of whose families are known.
-    known = out_of_source(table, folds_of(table, seed=seed), views=views)
-    logits = np.zeros(len(table), dtype=np.float32)
-    for number in range(folds):
-        test = fold == number
-        combiners = fit_combiners(
-            {n: s[~test] for n, s in known.scores.items()}, known.sings[~test], ai[~test], weight[~test]
-        )
-        logits[test] = combine({n: s[test] for n, s in scores.items()}, sings[test], combiners)[0]
-    rows_out: list[dict[str, object]] = []
-    for name in counts:
-        here = plain & ((ai & (family == name)) | (~ai & (fold == order[name])))
-        members = sorted(set(table.column("generator")[ai & (family == name)].tolist()))
-        rows_out.append(
+    generator = table.column("generator")
+    family = np.array([family_of(name) for name in generator.tolist()])
+    known = out_of_source(table, folds_of(table, seed=seed), jobs=jobs)
+    unseen = out_of_family(table, seed=seed, jobs=jobs)
+    if unseen is None:
+        raise SystemExit("the table names too few families")
+    lesson = Lesson.of(table, known, unseen)
+    logits, _ = cross_fitted(unseen, lesson)
+    probability = probability_of(cross_fitted(known, lesson)[0])
+    seconds = table.seconds()
+    limits = choose_thresholds(probability[plain], ai[plain], seconds[plain])
+    verdict = limits.verdicts(probability_of(logits), seconds=seconds, withheld=unseen.withheld(table))
+    found: list[dict[str, object]] = []
+    for name in sorted(set(family[ai].tolist()), key=lambda f: (-int((family[ai & plain] == f).sum()), f)):
+        own = plain & ai & (family == name)
+        here = own | (plain & ~ai & np.isin(unseen.fold, unseen.fold[own]))
+        found.append(
             {
                 "family": name,
-                "generators": members,
-                "tracks": int((ai & plain & (family == name)).sum()),
+                "generators": sorted(set(generator[own].tolist())),
+                "tracks": int(own.sum()),
                 "auroc": round(auroc(logits[here], ai[here]), 4),
                 "tpr_at_5": round(tpr_at(logits[here], ai[here], 0.05), 4),
+                "found": round(float((verdict[own] == "ai").mean()), 4),
+                "missed": round(float((verdict[own] == "human").mean()), 4),
+                "simulated_alone": round(auroc(unseen.scores["simulated"][here], ai[here]), 4),
             }
         )
-    return rows_out
+    return found
+
+
+def median_of(splits: list[list[dict[str, object]]]) -> list[dict[str, object]]:
+    """Put the median over splits in the place of every figure."""
+    found = []
+    for rows in zip(*splits, strict=True):
+        figures = {k: [float(str(row[k])) for row in rows] for k, v in rows[0].items() if isinstance(v, float)}
+        found.append({**rows[0], **{k: round(float(np.median(v)), 4) for k, v in figures.items()}})
+    return found
 
 
 def additions(table: FeatureTable, *, shipped: Detector, seed: int = 0) -> list[dict[str, object]]:
@@ -116,16 +100,18 @@ def additions(table: FeatureTable, *, shipped: Detector, seed: int = 0) -> list[
         learn = own & np.isin(ids, list(taught))
         test = own & ~learn & plain
         rest = table.take(~own)
-        weight, views, ai = row_weights(rest), rest.views(), rest.column("label") == "ai"
+        weight, views = row_weights(rest), rest.views()
         rows = np.arange(len(rest))
-        before = replace(shipped, experts=tuple(fit_expert(recipe, views, ai, weight, rows) for recipe in RECIPES))
+        untaught = {e.name: e for e in shipped.experts}  # what knows no generators at all can stay
+        untaught |= {r.name: fit_expert(r, rest, views, weight, rows) for r in RECIPES if not r.simulated}
+        before = replace(shipped, experts=tuple(untaught.values()))
         new = table.take(learn)
         renamed = tuple({**row, "source": "addition"} for row in new.rows)
         after = with_addition(before, rest, replace(new, rows=renamed), generator=name)
         tested = table.take(test)
         row: dict[str, object] = {"generator": name, "taught": len(taught), "tested": int(test.sum())}
         for label, detector in (("before", before), ("after", after)):
-            probability = 1 / (1 + np.exp(-np.clip(detector.decide(tested.views())[0], -12, 12)))
+            probability = probability_of(detector.decide(tested.views(), seconds=tested.seconds())[0])
             verdict = detector.thresholds.verdicts(
                 probability, seconds=tested.seconds(), withheld=detector.withheld(tested.values)
             )
@@ -148,10 +134,8 @@ def others(table: FeatureTable, *, name: str, seed: int = 0) -> tuple[float, flo
         fold = folds_of(part, folds=3, seed=seed)
         fold[mine] = -1  # learned from in every fold, tested in none
         result = out_of_source(part, fold)
-        combiners = fit_combiners(
-            {n: s[~mine] for n, s in result.scores.items()}, result.sings[~mine], ai[~mine], row_weights(part)[~mine]
-        )
-        logits = combine(result.scores, result.sings, combiners)[0]
+        combiners = Lesson.of(part, result, None).combiners(~mine)
+        logits = combine(result.scores, result.sings, combiners, seconds=part.seconds())[0]
         here = plain & ~mine
         results.append(auroc(logits[here], ai[here]))
     return results[0], results[1]
@@ -163,6 +147,8 @@ def main() -> None:
     parser.add_argument("--table", default="models")
     parser.add_argument("--out", type=Path, default=Path("docs/families.json"))
     parser.add_argument("--additions", action="store_true")
+    parser.add_argument("--splits", type=int, default=3, help="of which the median is taken")
+    parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     table = load_table(args.table)
     found: dict[str, object] = json.loads(args.out.read_text()) if args.out.exists() else {}
@@ -172,13 +158,13 @@ def main() -> None:
         found["everything_else"] = {"generator": POPULAR[0], "before": round(before, 4), "after": round(after, 4)}
         print(found["everything_else"])
     else:
-        rows = unseen_families(table)
+        rows = median_of([unseen_families(table, seed=seed, jobs=args.jobs) for seed in range(args.splits)])
         found["families"] = rows
-        big = [float(str(r["auroc"])) for r in rows if int(str(r["tracks"])) >= 5]
+        big = [float(str(r["auroc"])) for r in rows if int(str(r["tracks"])) >= LEAST]
         found["mean_auroc"], found["worst_auroc"] = round(float(np.mean(big)), 4), round(min(big), 4)
         for row in rows:
-            print(row["family"], row["tracks"], row["auroc"], row["tpr_at_5"])
-        print("mean over families of at least 5 tracks", found["mean_auroc"], "worst", found["worst_auroc"])
+            print(*(row[k] for k in ("family", "tracks", "auroc", "tpr_at_5", "found", "missed", "simulated_alone")))
+        print(f"mean over families of at least {LEAST} tracks", found["mean_auroc"], "worst", found["worst_auroc"])
     args.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

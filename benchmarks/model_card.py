@@ -2,8 +2,8 @@
 
     python benchmarks/model_card.py --table models --out models/README.md
 
-Reads the feature table of the repository; no audio is needed. Where docs/robustness.json and docs/speed.json are there,
-made by benchmarks/robustness.py and benchmarks/speed.py, their tables are included.
+Reads the feature table of the repository; no audio is needed. Where docs/families.json and docs/robustness.json are
+there, made by benchmarks/families.py and benchmarks/robustness.py, their tables are included.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -182,13 +183,15 @@ def main() -> None:
     human_slices = [
         f"### Human music by {name}\n\n" + slices(first, by[name], ~first.ai, least=20) for name in HUMAN_SLICES
     ]
-    robustness = Path("docs/robustness.json")
+    robustness, families = Path("docs/robustness.json"), Path("docs/families.json")
     parts = {
         "version": about["version"],
         "digest": about["data"][:16],
         "human": str(about["tracks"]["human"]),
         "ai": str(about["tracks"]["ai"]),
         "human_sources": str(about["sources"]["human"]),
+        "twins": str(0 if data.twins is None else len(data.twins) // 2),
+        "families": _families(json.loads(families.read_text())) if families.exists() else "Not measured yet.",
         "ai_sources": str(about["sources"]["ai"]),
         "generators": str(len(about["generators"])),
         "rows": str(len(data)),
@@ -211,6 +214,22 @@ def main() -> None:
         text = text.replace("{{" + key + "}}", value)
     Path(args.out).write_text(text, encoding="utf-8")
     print(parts["overall"], parts["verdicts"], sep="\n\n")
+
+
+def _families(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            row["family"],
+            str(row["tracks"]),
+            f"{row['auroc']:.3f}",
+            f"{row['tpr_at_5']:.2f}",
+            percent(row["found"]),
+            percent(row["missed"]),
+        ]
+        for row in found["families"]
+    ]
+    mean = f"Mean over families of at least five tracks {found['mean_auroc']:.3f}, worst {found['worst_auroc']:.3f}."
+    return mean + "\n\n" + table(["", "tracks", "AUROC", "TPR at 5 % FPR", "called AI", "called human"], rows)
 
 
 def _robustness(rows: list[dict[str, float]]) -> str:

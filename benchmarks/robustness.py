@@ -147,7 +147,7 @@ def score(
         values = np.array([list(features[i].values.values()) for i in here], dtype=np.float16).astype(np.float32)
         details, modulation = (np.array([getattr(features[i], n) for i in here]) for n in ("details", "modulation"))
         seconds = np.array([features[i].duration for i in here])
-        logits, _ = detector.decide(Views(values, details, modulation))
+        logits, _ = detector.decide(Views(values, details, modulation), seconds=seconds)
         probability[here] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(float), -12, 12)))
         verdict[here] = detector.thresholds.verdicts(
             probability[here], seconds=seconds, withheld=detector.withheld(values)
