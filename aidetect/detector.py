@@ -35,6 +35,7 @@ _SHORT = 12.0  # s
 _REASONS = 8
 _LENGTH, _LENGTHS = 30.0, (4.0, 135.0)  # s; where the factor of evidence is stated, and between which it changes
 _LEAST_RELIANCE = 0.05
+_SAME = 0.01  # log-odds
 _EXTREME = 12.0  # log-odds beyond which no probability is claimed
 _STRANGE = (
     "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
@@ -84,13 +85,16 @@ class Combiner:
             for name, weight in self.weights.items()
         }
 
-    def gain(self, name: str, score: float) -> float:
-        """By how much the sum rises with the log-odds of one expert, at some point."""
+    def gain(self, name: str, start: float, end: float) -> float:
+        """By how much the sum rises per unit of an expert's log-odds, on the way from one value to another.
 
-        def passed(limit: float) -> float:
-            return math.exp(-float(np.logaddexp(0.0, (limit - score) / self.widths[name])))
-
-        return self.weights.get(name, 0.0) * (passed(self.floors[name]) - passed(self.ceilings[name]))
+        What moved an expert from `start` to `end` moved the sum by its share of this (integrated gradients;
+        Sundararajan, Taly, Yan 2017), so that parts add up even where the expert is levelled off.
+        """
+        if abs(end - start) < _SAME:
+            start, end = start - _SAME, end + _SAME
+        first, last = self._level(name, np.array([start, end], dtype=np.float32))
+        return self.weights.get(name, 0.0) * float(last - first) / (end - start)
 
     def _level(self, name: str, score: Floats) -> npt.NDArray[np.float64]:
         return soft_clip(score, low=self.floors[name], high=self.ceilings[name], width=self.widths[name])
@@ -260,8 +264,9 @@ class Detector:
         for expert in self.experts:
             if not combiner.weights.get(expert.name) or not math.isfinite(float(evidence[expert.name][0])):
                 continue
-            weight = factor * combiner.gain(expert.name, float(expert.score(views)[0]))
-            for part in expert.explain(views):
+            parts, end = expert.explain(views), float(expert.score(views)[0])
+            weight = factor * combiner.gain(expert.name, end - sum(part.weight for part in parts), end)
+            for part in parts:
                 before = moved[part.name].weight if part.name in moved else 0.0
                 moved[part.name] = Evidence(part.name, before + weight * part.weight, part.value)
         ranked = sorted(moved.values(), key=lambda part: -abs(part.weight))

@@ -57,6 +57,31 @@ def test_evidence_of_families_adds_up_to_the_probability(small: Detector, song: 
     assert result.probability == pytest.approx(1 / (1 + math.exp(-np.clip(total, -12, 12))), abs=1e-4)
 
 
+def test_reasons_add_up_to_what_the_experts_moved(
+    small: Detector, song: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aidetect import detector
+    from aidetect.experts import Views
+    from aidetect.extraction import extract_array
+
+    monkeypatch.setattr(detector, "_REASONS", 10_000)
+    track = extract_array(song, 44_100)
+    views = Views(np.array([list(track.values.values())]), track.details[None], track.modulation[None])
+    combiner = small.combiners["vocal" if bool(small.sings(views)[0]) else "instrumental"]
+    wanted = 0.0
+    for expert in small.experts:
+        if expert.name in combiner.weights:
+            end = float(expert.score(views)[0])
+            start = end - sum(part.weight for part in expert.explain(views))
+            moved = combiner.evidence(
+                {expert.name: np.float32([start, end])} | dict.fromkeys(combiner.weights, np.zeros(2))
+            )
+            wanted += float(np.diff(moved[expert.name])[0])
+    wanted *= float(combiner.reliance(np.float32([track.duration]))[0])
+    total = sum(reason.weight for reason in small.judge(track).reasons)
+    assert total == pytest.approx(wanted, abs=0.15)  # what is below 0.01 is not shown
+
+
 def test_the_vocal_family_abstains_where_nobody_sings(small: Detector) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, 5 * 44_100)).astype(np.float32)
     result = small.score_array(noise, 44_100)
