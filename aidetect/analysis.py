@@ -34,6 +34,7 @@ __all__ = [
     "low_frames",
     "middle",
     "percentiles",
+    "power_of",
     "short_frames",
     "spectra_of",
     "window_spectrum",
@@ -155,7 +156,7 @@ def short_frames(block: Floats, centre: Floats, *, rate: int) -> ShortFrames:
     return ShortFrames(
         mid=mid,
         side=_stft(0.5 * (block[0] - block[1]), size, hop=size) if len(block) == 2 else None,
-        power=_power(mid),
+        power=power_of(mid),
         times=((np.arange(len(mid)) + 1.0) * (size / 2) / rate).astype(np.float32),
         freqs=np.fft.rfftfreq(size, 1.0 / rate).astype(np.float32),
     )
@@ -172,7 +173,7 @@ def long_frames(centre: Floats, *, rate: int) -> LongFrames:
         Sample rate, Hz.
     """
     size = _even_fast_length(rate / GRID_STEP)
-    power = _power(_stft(centre, size))
+    power = power_of(_stft(centre, size))
     mean = power.mean(axis=1)
     loud = mean >= _PAUSE * float(mean.mean())
     freqs = np.fft.rfftfreq(size, 1.0 / rate)
@@ -214,7 +215,7 @@ def low_frames(window: WindowSpectrum, *, top: float, seconds: float) -> tuple[F
     low = low[: round(window.samples * size / window.size)]
     rate = window.step * size
     length = _even_fast_length(rate * seconds)
-    return _power(_stft(low, length)), rate / length
+    return power_of(_stft(low, length)), rate / length
 
 
 def middle(centre: Floats, *, rate: int, seconds: float) -> Floats:
@@ -262,7 +263,8 @@ def _stft(x: Floats, size: int, *, hop: int | None = None) -> npt.NDArray[np.com
     return spectra
 
 
-def _power(spectra: npt.NDArray[np.complex64]) -> Floats:
+def power_of(spectra: npt.NDArray[np.complex64]) -> Floats:
+    """Squared magnitude, without the root that ``abs`` takes."""
     return np.square(spectra.real) + np.square(spectra.imag)
 
 

@@ -35,6 +35,8 @@ SIMULATED_SECONDS = (6.0, 10.0)
 """The same for a simulated decoder, which is slow."""
 SIMULATED = "simulated"
 """Label of people's music that went through a simulated decoder."""
+COMPARED = frozenset(feature.name for feature in (*transients.FEATURES, *grain.FEATURES))
+"""Features that twins are compared by; of others nothing is kept of them."""
 _SHARD_ROWS = 1500
 _TWINS = "twins"
 
@@ -254,8 +256,7 @@ class _Rows:
 
 def _values_only(table: FeatureTable) -> FeatureTable:
     """Keep of twins what is compared: their texture. The rest would only take room."""
-    kept = {feature.name for feature in (*transients.FEATURES, *grain.FEATURES)}
-    unused = [feature.name not in kept for feature in describe_features()]
+    unused = [feature.name not in COMPARED for feature in describe_features()]
     values = table.values.copy()
     values[:, unused] = np.nan
     blank = {name: np.zeros_like(getattr(table, name)) for name in ("details", "modulation")}
@@ -308,7 +309,7 @@ def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob(f"{name}-[0-9][0-9].npz"):
+    for old in (*_shards(folder, name), *_shards(folder, _TWINS)):  # twins are written after what they belong to
         old.unlink()
     paths = []
     names = [feature.name for feature in describe_features()]
@@ -329,6 +330,10 @@ def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str
     return paths
 
 
+def _shards(folder: Path, name: str) -> list[Path]:
+    return sorted(folder.glob(f"{name}-[0-9][0-9].npz"))
+
+
 def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write an ``.npz`` file compressed by LZMA, an eighth smaller than what :func:`numpy.savez_compressed` makes."""
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_LZMA) as archive:
@@ -346,7 +351,7 @@ def load_table(folder: str | os.PathLike[str], *, name: str = "features") -> Fea
         Missing, damaged, or measured by another version of the extractor.
     """
     folder = Path(folder)
-    paths = sorted(folder.glob(f"{name}-[0-9][0-9].npz"))
+    paths = _shards(folder, name)
     if not paths:
         raise LabelsError(f"{folder}: no feature table '{name}' in it.")
     names = [feature.name for feature in describe_features()]
@@ -365,5 +370,5 @@ def load_table(folder: str | os.PathLike[str], *, name: str = "features") -> Fea
         if shapes != ((len(about["rows"]), len(GRID)), (len(about["rows"]), len(RATES))):
             raise LabelsError(f"{path}: damaged feature table (shapes).")
         parts.append(FeatureTable(values, details, modulation, tuple(about["rows"])))
-    has_twins = name != _TWINS and any(folder.glob(f"{_TWINS}-[0-9][0-9].npz"))
+    has_twins = name != _TWINS and bool(_shards(folder, _TWINS))
     return replace(concatenate(parts), twins=load_table(folder, name=_TWINS) if has_twins else None)

@@ -70,8 +70,8 @@ class Combiner:
     widths: Mapping[str, float]
     centres: Mapping[str, float]
     bias: float
-    certainty: float = 1.0
-    growth: float = 0.0
+    certainty: float
+    growth: float
 
     def reliance(self, seconds: Floats) -> Floats:
         """Factor of all evidence by the length of a track in s, shape (tracks,)."""
@@ -94,7 +94,7 @@ class Combiner:
         if abs(end - start) < _SAME:
             start, end = start - _SAME, end + _SAME
         first, last = self._level(name, np.array([start, end], dtype=np.float32))
-        return self.weights.get(name, 0.0) * float(last - first) / (end - start)
+        return self.weights[name] * float(last - first) / (end - start)
 
     def _level(self, name: str, score: Floats) -> npt.NDArray[np.float64]:
         return soft_clip(score, low=self.floors[name], high=self.ceilings[name], width=self.widths[name])
@@ -199,7 +199,8 @@ class Detector:
         values = np.array([list(track.values.values())], dtype=np.float16).astype(np.float32)
         views = Views(values, track.details[None], track.modulation[None])
         seconds = np.array([track.duration], dtype=np.float32)
-        logits, evidence = self.decide(views, seconds=seconds)
+        scores, sings = self.scores(views), self.sings(views)
+        logits, evidence = combine(scores, sings, self.combiners, seconds=seconds)
         logit = float(np.clip(logits[0], -_EXTREME, _EXTREME))
         probability = 1.0 / (1.0 + math.exp(-logit))
         families: dict[str, float | None] = {}
@@ -217,7 +218,9 @@ class Detector:
             verdict="uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration),
             families=MappingProxyType(families),
             features=track.values,
-            reasons=tuple(self._reasons(views, evidence, seconds)),
+            reasons=tuple(
+                self._reasons(views, scores, self.combiners["vocal" if sings[0] else "instrumental"], seconds)
+            ),
             warnings=(*track.warnings, *doubts),
             duration=track.duration,
             sample_rate=track.sample_rate,
@@ -244,8 +247,11 @@ class Detector:
         evidence : dict of str to ndarray, shape (tracks,)
             NaN where the expert abstained.
         """
-        scores = {expert.name: expert.score(views) for expert in self.experts}
-        return combine(scores, self.sings(views), self.combiners, seconds=seconds)
+        return combine(self.scores(views), self.sings(views), self.combiners, seconds=seconds)
+
+    def scores(self, views: Views) -> dict[str, Floats]:
+        """Log-odds of every expert, shape (tracks,)."""
+        return {expert.name: expert.score(views) for expert in self.experts}
 
     def withheld(self, values: Floats) -> npt.NDArray[np.bool_]:
         """On which tracks no verdict is given: too little bandwidth, or unlike anything known; shape (tracks,)."""
@@ -257,14 +263,15 @@ class Detector:
         found: npt.NDArray[np.bool_] = np.isfinite(views.values[:, column]) & (self.gate.score(views) > 0.0)
         return found
 
-    def _reasons(self, views: Views, evidence: Mapping[str, Floats], seconds: Floats) -> list[Evidence]:
+    def _reasons(
+        self, views: Views, scores: Mapping[str, Floats], combiner: Combiner, seconds: Floats
+    ) -> list[Evidence]:
         moved: dict[str, Evidence] = {}
-        combiner = self.combiners["vocal" if bool(self.sings(views)[0]) else "instrumental"]
         factor = float(combiner.reliance(seconds)[0])
         for expert in self.experts:
-            if not combiner.weights.get(expert.name) or not math.isfinite(float(evidence[expert.name][0])):
+            if not combiner.weights.get(expert.name):
                 continue
-            parts, end = expert.explain(views), float(expert.score(views)[0])
+            parts, end = expert.explain(views), float(scores[expert.name][0])
             weight = factor * combiner.gain(expert.name, end - sum(part.weight for part in parts), end)
             for part in parts:
                 before = moved[part.name].weight if part.name in moved else 0.0
@@ -459,7 +466,6 @@ _ARRAYS = {
     "trees": ("fill", "roots", "feature", "left", "right", "threshold", "value"),
 }
 _OF_COMBINER = ("weights", "floors", "ceilings", "widths", "centres")
-_OF_SUM = ("bias", "certainty", "growth")
 _KINDS = {LinearExpert: "linear", NetworkExpert: "network", TreesExpert: "trees"}
 
 
@@ -480,13 +486,7 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
                 "bias": float(expert.bias),
             }
         )
-    combiners = {
-        kind: {
-            **{part: dict(getattr(c, part)) for part in _OF_COMBINER},
-            **{part: getattr(c, part) for part in _OF_SUM},
-        }
-        for kind, c in detector.combiners.items()
-    }
+    combiners = {kind: asdict(combiner) for kind, combiner in detector.combiners.items()}
     arrays |= {"known.low": detector.known.low, "known.high": detector.known.high}
     about = {
         "extractor": EXTRACTOR_VERSION,

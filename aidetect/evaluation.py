@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .dataset import FeatureTable
-from .detector import Detector
+from .detector import Detector, combine
 from .features import FAMILIES
 from .labels import LabelledTrack
 from .verdicts import choose_thresholds, wilson
@@ -344,14 +344,14 @@ def evaluate(
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
     views = table.views()
-    logits, evidence = model.decide(views, seconds=table.seconds())
-    scores = {expert.name: expert.score(views) for expert in model.experts}
+    scores, sings = model.scores(views), model.sings(views)
+    logits, evidence = combine(scores, sings, model.combiners, seconds=table.seconds())
     probability = probability_of(logits)
     return Evaluation(
         table.rows,
         table.column("label") == "ai",
         probability,
-        _parts(scores, evidence, model.experts, model.sings(views)),
+        _parts(scores, evidence, model.experts, sings),
         model.thresholds.verdicts(probability, seconds=table.seconds(), withheld=model.withheld(table.values)),
         np.zeros(len(table), dtype=np.int64),
     )

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import grain, transients, vocals
-from .dataset import SIMULATED, FeatureTable
+from . import vocals
+from .dataset import COMPARED, SIMULATED, FeatureTable
 from .detector import Expert
 from .experts import LinearExpert, NetworkExpert, TreesExpert, Views, standardise
 from .features import describe_features
@@ -52,11 +52,8 @@ class Recipe:
     simulated: bool = False
 
 
-_OF_GRAIN = frozenset(feature.name for feature in (*transients.FEATURES, *grain.FEATURES))
-
-
 def _of_mix(name: str) -> bool:
-    return not name.startswith(("vocal_", "tone_")) and name not in _OF_GRAIN
+    return not name.startswith(("vocal_", "tone_")) and name not in COMPARED
 
 
 def _of_tones(name: str) -> bool:
@@ -68,8 +65,8 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("lines", "shimmer", "linear", "levelled", strength=0.0005),
     Recipe("modulation", "shimmer", "linear", "modulation", strength=0.0004),
     Recipe("tones", "shimmer", "trees", wanted=_of_tones),
-    Recipe("grain", "shimmer", "trees", wanted=_OF_GRAIN.__contains__),
-    Recipe("simulated", "shimmer", "trees", wanted=_OF_GRAIN.__contains__, simulated=True),
+    Recipe("grain", "shimmer", "trees", wanted=COMPARED.__contains__),
+    Recipe("simulated", "shimmer", "trees", wanted=COMPARED.__contains__, simulated=True),
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
     Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
     Recipe("dynamics", "compression", "linear", strength=0.01),

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .analysis import spectra_of
+from .analysis import power_of, spectra_of
 from .features import Feature
-from .shimmer import BANDS
+from .shimmer import BANDS, bands_within
 
 __all__ = ["FEATURES", "grain"]
 
@@ -31,37 +31,32 @@ def grain(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n,)
-        Samples.
-    rate : int
-        Sample rate, Hz.
-    bandwidth : float
-        Highest frequency that carries sound, Hz.
+    x, rate, bandwidth
+        As in :func:`aidetect.transients.transients`.
 
     Returns
     -------
     dict
         Values of :data:`FEATURES`; those of bands beyond the bandwidth are missing.
     """
-    bands = [(low, high) for low, high in BANDS if 1000.0 * high <= bandwidth + 400.0]
+    bands = bands_within(bandwidth)
     if not bands:
         return {}
     spectra, freqs = spectra_of(x, rate=rate, seconds=_SECONDS)
-    top = min(1000.0 * bands[-1][1], bandwidth - 150.0)
-    first, last = np.searchsorted(freqs, (1000.0 * bands[0][0], top))
+    first, last = np.searchsorted(freqs, (1000.0 * bands[0][0], bands[-1][2]))
     spectra = spectra[:, first - 1 : last + 1]  # one bin more on both sides, for the differences
-    power = np.square(spectra.real) + np.square(spectra.imag)
+    power = power_of(spectra)
     loud = power.mean(axis=1)
     loud = loud > _PAUSE * loud.mean()
     if loud.sum() < _LEAST:
         return {}
     spectra, power = spectra[loud], power[loud]
-    edges = np.searchsorted(freqs[first:last], [1000.0 * low for low, _ in bands])
+    edges = np.searchsorted(freqs[first:last], [1000.0 * low for low, _, _ in bands])
     columns = _levels(power[:, 1:-1], edges) + _phases(spectra, power, edges)
     return {
         f"{stat}_{low}k_{high}k": float(value)
         for stat, column in zip(_STATS, columns, strict=True)
-        for (low, high), value in zip(bands, column, strict=True)
+        for (low, high, _), value in zip(bands, column, strict=True)
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from .analysis import WindowSpectrum, hanning
+from .analysis import WindowSpectrum, hanning, power_of
 
 __all__ = ["RATES", "ModulationSpectrum", "envelope_lines", "restore"]
 
@@ -74,11 +74,11 @@ def envelope_lines(window: WindowSpectrum, *, bandwidth: float) -> list[Floats |
 
 def _envelope(band: npt.NDArray[np.complex64], step: float) -> Floats:
     """Squared envelope of a band given by the bins of its spectrum, flattened along frequency and levelled in time."""
-    power = np.square(band.real) + np.square(band.imag)
+    power = power_of(band)
     spread = np.sqrt(_running_mean(power, int(_WHITE / step)) + np.float32(1e-20))
     # A squared envelope is as wide as its band: the padding keeps what folds back above the highest rate.
     wave = scipy.fft.ifft(band / spread, scipy.fft.next_fast_len(len(band) + int(_HIGHEST / step)))
-    squared = np.square(wave.real) + np.square(wave.imag)
+    squared = power_of(wave)
     level = _running_mean(squared, int(_SLOW * len(wave) * step)) + np.float32(1e-20)
     envelope: Floats = np.minimum(squared / level, np.float32(_PEAK))
     return envelope - envelope.mean()
@@ -87,7 +87,7 @@ def _envelope(band: npt.NDArray[np.complex64], step: float) -> Floats:
 def _lines(envelope: Floats, step: float) -> Floats:
     """Power of an envelope's spectrum, `step` Hz apart, over its mean around; the highest within 0.5 Hz of a rate."""
     spectrum = scipy.fft.rfft(envelope * hanning(len(envelope)))[: int(_HIGHEST / step)]
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    power = power_of(spectrum)
     width = int(_AROUND / step)
     # Strong lines are limited before they enter the mean they are compared to.
     mean = _running_mean(np.minimum(power, _PEAK * _running_mean(power, width)), width) + np.float32(1e-20)

@@ -30,6 +30,7 @@ __all__ = [
     "BANDS",
     "FEATURES",
     "VOCAL",
+    "bands_within",
     "comb",
     "detail",
     "detail_statistics",
@@ -48,6 +49,13 @@ Mask = npt.NDArray[np.bool_]
 
 BANDS = ((1, 2), (2, 4), (4, 6), (6, 8), (8, 11), (11, 14), (14, 16))
 """Edges in kHz of the bands in which statistics are taken."""
+
+
+def bands_within(bandwidth: float) -> list[tuple[int, int, float]]:
+    """Return the bands that a bandwidth in Hz holds: edges in kHz, and the frequency in Hz up to which each is used."""
+    inside = [(low, high) for low, high in BANDS if 1000.0 * high <= bandwidth + 400.0]
+    return [(low, high, min(1000.0 * high, bandwidth - 150.0)) for low, high in inside]
+
 
 VOCAL = "vocal_"
 """Prefix of the features measured where a voice dominates."""
@@ -311,10 +319,8 @@ def momentary_statistics(levels: Floats, freqs: Floats, *, bandwidth: float) -> 
     """
     fine = levels - _running_mean(np.pad(levels, _MEDIAN_WIDTH // 2, mode="edge"), _MEDIAN_WIDTH)
     values: dict[str, float] = {}
-    for low, high in BANDS:
-        if 1000.0 * high > bandwidth + 400.0:
-            continue
-        a, b = np.searchsorted(freqs, (1000.0 * low, min(1000.0 * high, bandwidth - 150.0)))
+    for low, high, top in bands_within(bandwidth):
+        a, b = np.searchsorted(freqs, (1000.0 * low, top))
         x = fine[a:b] - fine[a:b].mean()
         squares = x * x
         variance = float(squares.mean()) + 1e-9
@@ -385,11 +391,9 @@ def texture(short: ShortFrames, *, bandwidth: float | None = None, frames: Mask 
     triples = _triples(frames)
     stereo = np.flatnonzero(frames)
     stereo = stereo[stereo % 2 == 0][::2]  # half of the frames that the side has: a mean needs no more
-    for low, high in BANDS:
+    for low, high, top in bands_within(limit):
         name = f"{low}k_{high}k"
-        if 1000.0 * high > limit + 400.0:
-            continue
-        a, b = np.searchsorted(freqs, (1000.0 * low, min(1000.0 * high, limit - 150.0)))
+        a, b = np.searchsorted(freqs, (1000.0 * low, top))
         values |= _band_texture(levels[:, a:b], power[:, a:b].mean(axis=1) + floor, name)
         values |= _modulation(short.power[:, lo + a : lo + b].mean(axis=1)[frames] + floor, name)
         values |= _phase_texture(short.mid[:, lo + a : lo + b], triples, name)

@@ -19,11 +19,10 @@ from .transforms import Transform, draw, low_pass, resample
 __all__ = ["KINDS", "blur_phase", "draw_simulation", "invert", "invert_mel"]
 
 Floats = npt.NDArray[np.float32]
-Complex = npt.NDArray[np.complex64]
 
 KINDS = ("inversion", "mel inversion", "blurred phase")
 """Kinds of simulated decoders, as in the generator column of a table."""
-_OVERLAP = 4
+_OVERLAP = 4  # frames over every sample, as librosa has it by default
 _MOMENTUM = 0.9
 
 
@@ -51,8 +50,10 @@ def invert(y: Floats, rate: int, *, seconds: float, iterations: int, seed: int) 
     ----------
     Perraudin, Balazs, Sondergaard: A fast Griffin-Lim algorithm. WASPAA 2013.
     """
+    import librosa
+
     size = _frame(rate, seconds)
-    return _guess(np.abs(_stft(y, size)), size, len(y), iterations, seed)
+    return _guess(np.abs(librosa.stft(y, n_fft=size)), size, len(y), iterations, seed)
 
 
 def invert_mel(y: Floats, rate: int, *, seconds: float, iterations: int, bands: int, top: float, seed: int) -> Floats:
@@ -75,7 +76,7 @@ def invert_mel(y: Floats, rate: int, *, seconds: float, iterations: int, bands: 
         weights = librosa.filters.mel(sr=rate, n_fft=size, n_mels=bands, fmax=min(top, rate / 2.0), norm=None)
     weights = weights[weights.sum(axis=1) > 0.0]
     weights /= weights.sum(axis=1, keepdims=True)
-    mel = weights @ np.abs(_stft(y, size))
+    mel = weights @ np.abs(librosa.stft(y, n_fft=size))
     spread = weights.T @ mel / np.maximum(weights.sum(axis=0), 1e-3)[:, None]
     return _guess(spread, size, len(y), iterations, seed)
 
@@ -96,13 +97,16 @@ def blur_phase(
     smooth : float
         How slow it is: standard deviation of the smoothing, frames and bins.
     """
+    import librosa
+
     size = _frame(rate, seconds)
-    spectra = _stft(y, size)
+    spectra = librosa.stft(y, n_fft=size)
     wander = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(spectra.shape), smooth)
     wander *= spread / max(float(wander.std()), 1e-9)
     freqs = np.arange(len(spectra)) * rate / size
     amount = np.clip((freqs - above) / 2000.0, 0.0, 1.0)[:, None]
-    return _istft((spectra * np.exp(1j * wander * amount)).astype(np.complex64), size, len(y))
+    blurred = (spectra * np.exp(1j * wander * amount)).astype(np.complex64)
+    return np.asarray(librosa.istft(blurred, n_fft=size, length=len(y)))
 
 
 def _guess(magnitude: Floats, size: int, length: int, iterations: int, seed: int) -> Floats:
@@ -111,7 +115,6 @@ def _guess(magnitude: Floats, size: int, length: int, iterations: int, seed: int
     found = librosa.griffinlim(
         np.asarray(magnitude, dtype=np.float32),
         n_iter=iterations,
-        hop_length=size // _OVERLAP,
         n_fft=size,
         momentum=_MOMENTUM,
         length=length,
@@ -122,20 +125,6 @@ def _guess(magnitude: Floats, size: int, length: int, iterations: int, seed: int
 
 def _frame(rate: int, seconds: float) -> int:
     return max(_OVERLAP, round(rate * seconds / _OVERLAP) * _OVERLAP)
-
-
-def _stft(y: Floats, size: int) -> Complex:
-    import librosa
-
-    spectra: Complex = librosa.stft(y, n_fft=size, hop_length=size // _OVERLAP)
-    return spectra
-
-
-def _istft(spectra: Complex, size: int, length: int) -> Floats:
-    import librosa
-
-    y: Floats = librosa.istft(spectra, hop_length=size // _OVERLAP, n_fft=size, length=length)
-    return y
 
 
 def draw_simulation(rng: np.random.Generator, *, decode: bool = True) -> tuple[str, Transform]:

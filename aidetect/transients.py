@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from .analysis import hanning, spectra_of
+from .analysis import hanning, power_of, spectra_of
 from .features import Feature
-from .shimmer import BANDS
+from .shimmer import BANDS, bands_within
 
 __all__ = ["FEATURES", "transients"]
 
@@ -48,12 +48,10 @@ def transients(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
     spectra, freqs = spectra_of(x, rate=rate, seconds=_SECONDS)
     if len(spectra) < _LEAST:
         return {}
-    power = np.square(spectra.real) + np.square(spectra.imag)
+    power = power_of(spectra)
     values: dict[str, float] = {}
-    for low, high in BANDS:
-        if 1000.0 * high > bandwidth + 400.0:
-            continue
-        a, b = np.searchsorted(freqs, (1000.0 * low, min(1000.0 * high, bandwidth - 150.0)))
+    for low, high, top in bands_within(bandwidth):
+        a, b = np.searchsorted(freqs, (1000.0 * low, top))
         values |= _envelope(power[:, a:b].mean(axis=1), 2.0 * float(freqs[1]), f"{low}k_{high}k")
     return values | _together(power, freqs, bandwidth)
 

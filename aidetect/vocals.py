@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .analysis import WindowSpectrum, hanning, window_spectrum
+from .analysis import WindowSpectrum, hanning, power_of, window_spectrum
 
 __all__ = ["FEATURES", "PRESENCE", "UNSCORED", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
 
@@ -226,8 +226,7 @@ def _frame_power(frames: Floats) -> Floats:
     window, length, _ = _window(frames.shape[1])
     centred = frames - frames.mean(axis=1, keepdims=True)
     spectra = scipy.fft.rfft(centred * window, length, axis=1)
-    power: Floats = np.square(spectra.real) + np.square(spectra.imag)
-    return power
+    return power_of(spectra)
 
 
 @lru_cache(maxsize=16)
@@ -451,7 +450,7 @@ def _noises(x: Floats, rate: int, sung: Mask, times: Floats) -> tuple[Floats, Fl
     size = int(scipy.fft.next_fast_len(round(0.0232 * rate), real=True))
     frames = x[: len(x) // size * size].reshape(-1, size) * hanning(size)
     spectra = scipy.fft.rfft(frames, axis=1)
-    power = np.square(spectra.real) + np.square(spectra.imag)
+    power = power_of(spectra)
     freqs = np.fft.rfftfreq(size, 1.0 / rate)
     high = (freqs >= 4000.0) & (freqs < min(10_000.0, 0.47 * rate))
     body = (freqs >= 200.0) & (freqs < 4000.0)

@@ -33,6 +33,8 @@ def test_twins_survive_storage(tmp_path: Path) -> None:
     assert table.twins is not None
     assert back.twins.rows == table.twins.rows
     assert back.digest() == table.digest() != made_up(tracks=30).digest()
+    dataset.save_table(made_up(tracks=30), tmp_path)
+    assert dataset.load_table(tmp_path).twins is None  # not those of the table that was here before
 
 
 def test_simulations_come_in_pairs_beside_the_table(song_path: Path, tmp_path: Path) -> None:
