@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from . import alignment
 from .errors import ModelFileError, TrainingError
 from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
@@ -41,6 +42,7 @@ _STRANGE = (
     "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
     "verdict is given"
 )
+_ALTERED = "lines of generators fit if the track plays {:.1f} % too {}: it was judged with that undone"
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,9 @@ class Detector:
         What training tracks are like; no verdict is given on what lies too far out.
     about : Mapping
         Version, training data, metrics: what the model card says, JSON-ready.
+    least_fit : float
+        How well known lines must fit at another speed for it to be undone before the experts look; see
+        :mod:`aidetect.alignment`.
     """
 
     experts: tuple[Expert, ...]
@@ -154,6 +159,7 @@ class Detector:
     thresholds: Thresholds
     known: KnownRange
     about: Mapping[str, Any] = field(default_factory=dict)
+    least_fit: float = alignment.LEAST_FIT
 
     # -- scoring ------------------------------------------------------------------------------------------------
 
@@ -198,6 +204,8 @@ class Detector:
         """Turn the features of a track into an answer."""
         values = np.array([list(track.values.values())], dtype=np.float16).astype(np.float32)
         views = Views(values, track.details[None], track.modulation[None])
+        speed = self.speeds(views)
+        views = views.undone(speed)
         seconds = np.array([track.duration], dtype=np.float32)
         scores, sings = self.scores(views), self.sings(views)
         logits, evidence = combine(scores, sings, self.combiners, seconds=seconds)
@@ -212,10 +220,13 @@ class Detector:
         doubts = _doubts(track) + ([_STRANGE] if strange else [])
         withheld = strange or bool(narrow(values)[0])
         limits = self.thresholds.limits(track.duration)
+        verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
+        if speed[0] != 1.0 and verdict != "human":
+            doubts.append(_ALTERED.format(abs(100.0 * (float(speed[0]) - 1.0)), "fast" if speed[0] > 1.0 else "slow"))
         return Result(
             path=path or track.name,
             probability=probability,
-            verdict="uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration),
+            verdict=verdict,
             families=MappingProxyType(families),
             features=track.values,
             reasons=tuple(
@@ -228,6 +239,7 @@ class Detector:
             codec=track.codec,
             model_version=self.version,
             effort=track.effort,
+            speed=round(float(speed[0]), 4),
             thresholds=MappingProxyType({"ai": limits[0], "human": limits[1]}),
         )
 
@@ -247,10 +259,15 @@ class Detector:
         evidence : dict of str to ndarray, shape (tracks,)
             NaN where the expert abstained.
         """
+        views = views.undone(self.speeds(views))
         return combine(self.scores(views), self.sings(views), self.combiners, seconds=seconds)
 
+    def speeds(self, views: Views) -> Floats:
+        """How much faster than it was made each track plays, where its lines tell; shape (tracks,)."""
+        return alignment.speeds(views, self.experts, least_fit=self.least_fit)
+
     def scores(self, views: Views) -> dict[str, Floats]:
-        """Log-odds of every expert, shape (tracks,)."""
+        """Log-odds of every expert, shape (tracks,). Changes of speed are to be undone in the views before."""
         return {expert.name: expert.score(views) for expert in self.experts}
 
     def withheld(self, values: Floats) -> npt.NDArray[np.bool_]:
@@ -448,7 +465,7 @@ def combine(
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-3.model"
+    return model_folder() / "aidetect-4.model"
 
 
 @lru_cache(maxsize=1)
@@ -495,6 +512,7 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
         "combiners": combiners,
         "thresholds": asdict(detector.thresholds),
         "known": {"columns": list(detector.known.columns), "limit": detector.known.limit},
+        "least_fit": float(detector.least_fit),
         "about": dict(detector.about),
     }
     return about, arrays
@@ -524,9 +542,12 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
             **parts, bias=float(c["bias"]), certainty=float(c["certainty"]), growth=float(c["growth"])
         )
     limits: dict[str, Any] = {k: None if x is None else float(x) for k, x in about["thresholds"].items()}
-    return Detector(
-        experts, gate, combiners, Thresholds(**limits), _known(about["known"], arrays), dict(about["about"])
-    )
+    known = _known(about["known"], arrays)
+    # Combiner and thresholds of older files were fitted on tracks as they play.
+    least_fit = float(about["least_fit"]) if about["format"] > 1 else float(np.finfo(np.float32).max)
+    if not least_fit > 0.0:
+        raise ModelFileError("the fit from which on it believes in a change of speed is not positive.")
+    return Detector(experts, gate, combiners, Thresholds(**limits), known, dict(about["about"]), least_fit)
 
 
 def _known(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> KnownRange:

@@ -344,6 +344,7 @@ def evaluate(
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
     views = table.views()
+    views = views.undone(model.speeds(views))
     scores, sings = model.scores(views), model.sings(views)
     logits, evidence = combine(scores, sings, model.combiners, seconds=table.seconds())
     probability = probability_of(logits)

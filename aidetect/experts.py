@@ -50,6 +50,35 @@ class Views:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Views:
+        """Return the views of some of the tracks, by a mask or numbers."""
+        found = Views(self.values[rows], self._details[rows], self._modulation[rows])
+        found._made = {view: made[rows] for view, made in self._made.items()}
+        return found
+
+    def undone(self, speed: Floats) -> Views:
+        """Return the views that tracks would give without a change of speed.
+
+        Parameters
+        ----------
+        speed : ndarray, shape (tracks,)
+            Factor to undo: above 1 where a track was sped up. Single features stay as they are.
+        """
+        moved = np.flatnonzero(speed != 1.0)
+        if not len(moved):
+            return self
+        details = _stretched(shimmer.restore(self._details[moved]), GRID, speed[moved])
+        rates = _stretched(modulation.restore(self._modulation[moved]), modulation.RATES, speed[moved])
+        found = Views(self.values, self._details, self._modulation)
+        for view, made in (
+            ("peaks", shimmer.peak_residue(details)),
+            ("levelled", _lines_and_gaps(details)),
+            ("modulation", np.nan_to_num(rates)),
+        ):
+            found._made[view] = self.get(view).copy()
+            found._made[view][moved] = made
+        return found
+
     def get(self, view: str) -> Floats:
         """Return the matrix of one of :data:`VIEWS`, shape (tracks, width)."""
         if view == "values":
@@ -60,6 +89,19 @@ class Views:
             made = {"peaks": shimmer.peak_residue, "levelled": _lines_and_gaps}[view]
             self._made[view] = made(shimmer.restore(self._details))
         return self._made[view]
+
+
+def _stretched(x: Floats, axis: Floats, factor: Floats) -> Floats:
+    """What lies at a frequency times the track's factor, for every frequency of an even axis; NaN beyond its ends."""
+    step = float(axis[1] - axis[0])
+    found = np.full_like(x, np.nan)
+    for row, times in enumerate(factor.tolist()):
+        place = (axis.astype(np.float64) * times - float(axis[0])) / step
+        inside = (place >= 0.0) & (place <= len(axis) - 1)
+        below = np.minimum(place[inside].astype(np.int64), len(axis) - 2)
+        part = (place[inside] - below).astype(np.float32)
+        found[row, inside] = x[row, below] * (1.0 - part) + x[row, below + 1] * part
+    return found
 
 
 def _lines_and_gaps(details: Floats) -> Floats:

@@ -195,8 +195,8 @@ def _fit_trees(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, we
         warnings.simplefilter("ignore", RuntimeWarning)
         fill = np.nan_to_num(np.nanmedian(x, axis=0)).astype(np.float32)
     model = GradientBoostingClassifier(
-        n_estimators=250,
-        learning_rate=0.07,
+        n_estimators=500,
+        learning_rate=0.035,
         max_depth=5,
         min_samples_leaf=12,
         subsample=0.6,

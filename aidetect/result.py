@@ -48,6 +48,9 @@ class Result:
         Model that answered, with its additions.
     effort : str
         ``"full"``, or ``"fast"`` where excerpts stand for the track.
+    speed : float
+        How much faster than it was made the track plays, told by where lines that the model knows lie; 1 where nothing
+        shows. It is undone before the track is judged.
     """
 
     path: str
@@ -63,6 +66,7 @@ class Result:
     codec: str = ""
     model_version: str = ""
     effort: str = "full"
+    speed: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def __float__(self) -> float:
@@ -84,6 +88,7 @@ class Result:
             "codec": self.codec,
             "model_version": self.model_version,
             "effort": self.effort,
+            "speed": self.speed,
         }
 
 

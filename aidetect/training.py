@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import alignment
 from .dataset import FeatureTable, build_table, concatenate, load_table
 from .detector import Combiner, Detector, Expert, combine, default_model_path, log_length, narrow, soft_clip
 from .errors import TrainingError
@@ -46,7 +47,7 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 5
 MIN_SOURCES = 3
 """Least number of sources per class, from which rates on unseen sources can be told at all."""
-ADDITION_SHARE = 0.15
+ADDITION_SHARE = 0.3
 """Least weight of a generator that is added, as a share of all AI tracks."""
 COPY_WEIGHT = 0.35
 """Weight of an altered copy of a track: it is shorter and poorer than the track."""
@@ -212,10 +213,14 @@ def out_of_source(
 
     tasks = [(number, recipe) for recipe in recipes for number in numbers]
     fitted = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
-    scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
-    for (number, recipe), expert in zip(tasks, fitted, strict=True):
-        scores[recipe.name][fold == number] = expert.score(views)[fold == number]
     by_fold = {n: tuple(e for (m, _), e in zip(tasks, fitted, strict=True) if m == n) for n in numbers}
+    scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
+    for number, experts in by_fold.items():
+        here = np.flatnonzero(fold == number)
+        tested = views.take(here)
+        tested = tested.undone(alignment.speeds(tested, experts))
+        for expert in experts:
+            scores[expert.name][here] = expert.score(tested)
     sings = np.zeros(len(table), dtype=bool)
     pitched = np.isfinite(table.values[:, [f.name for f in describe_features()].index("f0_median")])
     gates = {number: fit_gate(table, taught[number]) for number in numbers}

@@ -19,6 +19,7 @@ from aidetect.dataset import load_table
 from aidetect.detector import Detector, default_model_path
 from aidetect.evaluation import Evaluation, Metrics, cross_validate, reliability, wilson
 from aidetect.features import describe_features
+from aidetect.verdicts import SHORT
 
 HUMAN_SLICES = (
     *("origin", "proof of its age", "genre", "vocals", "length", "loudness"),
@@ -48,6 +49,11 @@ def figures(measured: list[Metrics]) -> list[str]:
     return [f"{medians[0]:.4f}", f"{medians[1]:.3f}", f"{medians[2]:.3f}"]
 
 
+def longer(evaluation: Evaluation) -> np.ndarray:
+    """Which tracks have thresholds of long ones."""
+    return np.array([float(row["seconds"]) >= SHORT for row in evaluation.rows])
+
+
 def overall(found: list[Evaluation]) -> str:
     """Format the main figures and those of each part alone."""
     names = list(found[0].alone())
@@ -55,6 +61,7 @@ def overall(found: list[Evaluation]) -> str:
     for label, chosen in (
         ("**whole detector**", [e.overall for e in found]),
         ("of these, generators met in training", [e.over(e.known_generators() | ~e.ai) for e in found]),
+        ("the same, tracks over a minute", [e.over((e.known_generators() | ~e.ai) & longer(e)) for e in found]),
         ("of these, generators never met", [e.over(~e.known_generators()) for e in found]),
     ):
         rows.append([label, *figures(chosen)])

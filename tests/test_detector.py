@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from tables import made_up
 
 import aidetect
 from aidetect import fitting, training
+from aidetect.analysis import GRID
+from aidetect.dataset import FeatureTable
 from aidetect.detector import Detector
 from aidetect.errors import AudioError, ModelFileError, OutputError
 from aidetect.modelfile import read_model, write_model
+from aidetect.modulation import RATES
 from aidetect.verdicts import Thresholds
 
 RECIPES = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture", "texture_net", "dynamics", "voice"))
@@ -163,6 +167,68 @@ def test_foreign_files_are_refused(tmp_path: Path, small_path: Path) -> None:
             Detector.load(path)
     with pytest.raises(ModelFileError, match="nowhere"):
         Detector.load(tmp_path / "nowhere.model")
+
+
+def sped_up(table: FeatureTable, *, factor: float) -> FeatureTable:
+    """Stretch spectra and envelopes of a table."""
+    details, modulation = table.details.copy(), table.modulation.copy()
+    for found, original, axis in ((details, table.details, GRID), (modulation, table.modulation, RATES)):
+        place = np.round((axis / factor - axis[0]) / (axis[1] - axis[0])).astype(int)
+        inside = (place >= 0) & (place < len(axis))
+        found[:, inside] = original[:, place[inside]]
+    return replace(table, details=details, modulation=modulation)
+
+
+@pytest.fixture(scope="module")
+def knows_lines() -> Detector:
+    recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "modulation")]
+    return training.fit_detector(made_up(strength=2.0), version="lines", recipes=recipes)
+
+
+@pytest.mark.parametrize("factor", [0.96, 1.03])
+def test_a_change_of_speed_is_undone(knows_lines: Detector, factor: float) -> None:
+    table = made_up(strength=2.0, seed=5)
+    ai, seconds = table.column("label") == "ai", table.seconds()
+    altered = sped_up(table, factor=factor).views()
+    speed = knows_lines.speeds(altered)
+    np.testing.assert_allclose(speed[ai], factor, rtol=4e-4)
+    assert (speed[~ai] == 1.0).all()
+    unaware = replace(knows_lines, least_fit=1e9)
+    first, aligned, missed = (
+        d.decide(views, seconds=seconds)[0]
+        for d, views in ((knows_lines, table.views()), (knows_lines, altered), (unaware, altered))
+    )
+    assert np.median(aligned[ai]) > 0.6 * np.median(first[ai]) > 0.0
+    assert np.median(missed[ai]) < 0.0
+
+
+def test_a_result_says_what_speed_was_undone(
+    small: Detector, song: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aidetect import alignment
+
+    assert small.score_array(song, 44_100).to_dict()["speed"] == 1.0
+    monkeypatch.setattr(alignment, "speeds", lambda views, experts, least_fit: np.full(len(views), 0.97, np.float32))
+    for limits, told in ((Thresholds(ai=0.0, human=0.0), True), (Thresholds(ai=1.1, human=1.0), False)):
+        result = replace(small, thresholds=limits, known=replace(small.known, limit=1.0)).score_array(song, 44_100)
+        assert result.speed == pytest.approx(0.97)
+        assert any("3.0 % too slow" in warning for warning in result.warnings) == told
+
+
+def test_older_files_know_nothing_of_speed(tmp_path: Path, knows_lines: Detector) -> None:
+    knows_lines.save(tmp_path / "new")
+    about, arrays = read_model(tmp_path / "new")
+    assert about["format"] == 2
+    assert Detector.load(tmp_path / "new").least_fit == pytest.approx(knows_lines.least_fit)
+    del about["least_fit"]
+    write_model(tmp_path / "old", about | {"format": 1}, arrays)
+    old = Detector.load(tmp_path / "old")
+    assert (old.speeds(sped_up(made_up(strength=2.0), factor=1.03).views()) == 1.0).all()
+    old.save(tmp_path / "again")
+    assert Detector.load(tmp_path / "again").least_fit == old.least_fit
+    write_model(tmp_path / "bad", about | {"least_fit": -1.0}, arrays)
+    with pytest.raises(ModelFileError, match="not positive"):
+        Detector.load(tmp_path / "bad")
 
 
 def test_newer_formats_and_other_extractors_are_told(tmp_path: Path, small_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_flattened_trees_predict_like_the_model_they_come_from() -> None:
     expert = fitting.fit_expert(recipe, table, views, weight, np.arange(len(ai)))
     columns = [NAMES.index(name) for name in expert.columns]
     model = GradientBoostingClassifier(
-        n_estimators=250, learning_rate=0.07, max_depth=5, min_samples_leaf=12, subsample=0.6,
+        n_estimators=500, learning_rate=0.035, max_depth=5, min_samples_leaf=12, subsample=0.6,
         max_features=min(12, len(columns)), random_state=0,
     ).fit(table.values[:, columns], ai)  # fmt: skip
     np.testing.assert_allclose(expert.score(views), model.decision_function(table.values[:, columns]), atol=1e-3)

@@ -1,0 +1,171 @@
+"""Alignment: at which speed the lines that experts know fit a track.
+
+Who plays a recording faster multiplies every frequency by one factor, and lines at known places are missed, however
+strong. On a logarithmic axis a factor is a shift: the weights of a linear expert, slid along the spectrum of a track,
+give its log-odds at every speed. Where it has met the decoder, one speed stands out sharply against all others; for
+people's music the curve is noise. So the search does not take the highest score, which is high for everything once
+there are thousands to choose from, but the highest peak over the curve's own spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+from scipy.ndimage import uniform_filter1d
+
+from .analysis import GRID
+from .experts import LinearExpert, Views
+from .modulation import RATES
+
+__all__ = ["LEAST_FIT", "curve", "likely_speeds", "speeds"]
+
+Floats = npt.NDArray[np.float32]
+
+LEAST_FIT = 7.2
+"""Fit from which on a speed is believed; half a percent of people's tracks, of sources that experts do not know, reach
+it at some speed."""
+
+_STEP = 1.5e-4  # of the natural logarithm of speed: half a line's width at 10 kHz
+_REACH = 0.13  # the same: just over two semitones, and 48 kHz played at 44.1
+_TREND = 0.022  # the same: what changes more slowly is no line
+_STANDING = 6e-4  # the same: as near to 1 as a file of its own speed comes
+_LEAST_SPREAD = 0.02  # log-odds
+_SATURATED = np.float32(12.0)  # spreads that no peak of one curve exceeds, so that none decides alone
+_SHARES = {"levelled": 1.0, "peaks": 0.5, "modulation": 0.5}  # of the sum of curves, by view
+_BATCH = 64  # tracks
+
+
+def speeds(views: Views, experts: Iterable[object], *, least_fit: float = LEAST_FIT) -> Floats:
+    """Tell how much faster than it was made each track plays.
+
+    Parameters
+    ----------
+    views : Views
+        Of the tracks.
+    experts : iterable
+        Of a detector; those that know lines by their places are used.
+    least_fit : float
+        What a fit must exceed to be believed.
+
+    Returns
+    -------
+    ndarray of float32, shape (tracks,)
+        1 where no other speed stands out, above 1 where a track was sped up.
+    """
+    speed, fit = likely_speeds(views, experts)
+    return np.where(fit > least_fit, speed, np.float32(1.0))
+
+
+def likely_speeds(views: Views, experts: Iterable[object]) -> tuple[Floats, Floats]:
+    """Find the speed at which the experts' lines fit best, and how well.
+
+    Parameters
+    ----------
+    views, experts
+        As in :func:`speeds`.
+
+    Returns
+    -------
+    speed : ndarray of float32, shape (tracks,)
+        Within two semitones.
+    fit : ndarray of float32, shape (tracks,)
+        Height of the peak over the spread of the curve; 0 where the track's own speed is the best.
+    """
+    known = [e for e in experts if isinstance(e, LinearExpert) and e.view in _SHARES]
+    speed, fit = np.ones(len(views), dtype=np.float32), np.zeros(len(views), dtype=np.float32)
+    for start in range(0, len(views) if known else 0, _BATCH):
+        rows = slice(start, start + _BATCH)
+        curves = [_SHARES[e.view] * _over_spread(curve(views.get(e.view)[rows], e)) for e in known]
+        total = np.sum(curves, axis=0)
+        place = _peak(total)
+        moved = np.abs(place) > _STANDING
+        speed[rows] = np.where(moved, np.exp(place), 1.0)
+        fit[rows] = np.where(moved, total.max(axis=1), 0.0)
+    return speed, fit
+
+
+def curve(x: Floats, expert: LinearExpert) -> Floats:
+    """Score views as if each had been played at other speeds.
+
+    Parameters
+    ----------
+    x : ndarray, shape (tracks, width)
+        The expert's view.
+    expert : LinearExpert
+        Of one of the views ``peaks``, ``levelled``, ``modulation``.
+
+    Returns
+    -------
+    ndarray of float32, shape (tracks, speeds)
+        Weighted sums up to a constant, for speeds in equal steps of the logarithm; the middle one is 1.
+    """
+    axis = _axis(*(RATES[[0, -1]] if expert.view == "modulation" else GRID[[0, -1]]).tolist(), x.shape[1])
+    lags = _lags()
+    # The transpose of the interpolation: with it, a shift's sum is that of the weights and the interpolated view.
+    spread = np.bincount(axis.point, expert.weights * (1.0 - axis.beyond), axis.length)
+    spread += np.bincount(axis.point + 1, expert.weights * axis.beyond, axis.length)
+    size = scipy.fft.next_fast_len(axis.length + lags, real=True)
+    weights = np.conj(scipy.fft.rfft(spread.astype(np.float32), size))
+    logarithmic = x[:, axis.below] * (1.0 - axis.part) + x[:, axis.below + 1] * axis.part
+    found = scipy.fft.irfft(scipy.fft.rfft(logarithmic, size) * weights, size)
+    return np.concatenate([found[:, -lags:], found[:, : lags + 1]], axis=1)
+
+
+def _peak(curves: Floats) -> npt.NDArray[np.float64]:
+    """Logarithm of the speed at which each curve is highest, by a parabola through the three points at the top."""
+    top = np.clip(curves.argmax(axis=1), 1, curves.shape[1] - 2)
+    rows = np.arange(len(curves))
+    before, here, after = (curves[rows, top + step].astype(np.float64) for step in (-1, 0, 1))
+    bend = np.minimum(before - 2.0 * here + after, -1e-9)
+    return (top - _lags() + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) * _STEP
+
+
+def _lags() -> int:
+    return round(_REACH / _STEP)
+
+
+def _over_spread(curves: Floats) -> Floats:
+    """Curves without their slow course, in robust standard deviations."""
+    fine = curves - uniform_filter1d(curves, round(_TREND / _STEP) | 1, axis=1)
+    spread = 1.4826 * np.median(np.abs(fine), axis=1, keepdims=True) + _LEAST_SPREAD
+    return _SATURATED * np.tanh(fine / spread / _SATURATED)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A logarithmic axis over an even one, and the way between them.
+
+    Attributes
+    ----------
+    length : int
+        Points of the logarithmic axis.
+    below, part : ndarray, shape (length,)
+        Even point at or below each logarithmic one, and how far on it lies to the next.
+    point, beyond : ndarray, shape (size,)
+        The same the other way.
+    """
+
+    length: int
+    below: npt.NDArray[np.int64]
+    part: Floats
+    point: npt.NDArray[np.int64]
+    beyond: npt.NDArray[np.float64]
+
+
+@lru_cache(maxsize=4)
+def _axis(first: float, last: float, size: int) -> _Axis:
+    even = np.linspace(first, last, size)
+    logarithmic = np.arange(np.log(first), np.log(last), _STEP)
+    below, part = _between((np.exp(logarithmic) - first) / (even[1] - even[0]), size)
+    point, beyond = _between((np.log(even) - np.log(first)) / _STEP, len(logarithmic))
+    return _Axis(len(logarithmic), below, part.astype(np.float32), point, beyond)
+
+
+def _between(position: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    below = np.minimum(position.astype(np.int64), size - 2)
+    return below, position - below
