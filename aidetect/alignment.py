@@ -26,7 +26,7 @@ __all__ = ["LEAST_FIT", "curve", "likely_speeds", "speeds"]
 
 Floats = npt.NDArray[np.float32]
 
-LEAST_FIT = 7.2
+LEAST_FIT = 7.8
 """Fit from which on a speed is believed; half a percent of people's tracks, of sources that experts do not know, reach
 it at some speed."""
 

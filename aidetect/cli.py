@@ -325,7 +325,7 @@ def _tracks(args: argparse.Namespace) -> Any:
 
 
 def _table(args: argparse.Namespace) -> Any:
-    from .training import table_of
+    from .dataset import table_of
 
     return table_of(
         _tracks(args),

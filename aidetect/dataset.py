@@ -21,11 +21,11 @@ from .errors import AidetectError, LabelsError
 from .experts import Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
-from .labels import LabelledTrack
+from .labels import LabelledTrack, read_labels
 from .modulation import RATES
 from .store import FeatureStore, content_key
 
-__all__ = ["FeatureTable", "build_table", "excerpt", "load_table", "measure", "save_table"]
+__all__ = ["FeatureTable", "build_table", "excerpt", "load_table", "measure", "save_table", "table_of"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -182,6 +182,28 @@ def _measure_variant(path: str | os.PathLike[str], variant: str) -> TrackFeature
     y, rate = excerpt(path, seconds=float(rng.uniform(*SIMULATED_SECONDS)), position=float(rng.random()))
     kind, transform = simulation.draw_simulation(rng, decode=variant.startswith("sim"))
     return extract_array(*transform.apply(y, rate), name=kind)
+
+
+def table_of(
+    labels: str | os.PathLike[str] | Sequence[LabelledTrack],
+    *,
+    augment: int = 0,
+    simulate: int = 0,
+    store: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda message: None,
+    progress: Callable[[Any, int], Any] = lambda items, total: items,
+) -> FeatureTable:
+    """Measure labelled tracks, or read a saved table; parameters as in :func:`aidetect.train`."""
+    if isinstance(labels, str | os.PathLike):
+        if Path(labels).is_dir():
+            return load_table(labels)
+        labels = read_labels(labels)
+    kept = FeatureStore(store) if store is not None else None
+    variants = ("", *(f"aug{i + 1}" for i in range(augment)))
+    return build_table(
+        labels, variants=variants, simulations=simulate, store=kept, jobs=jobs, report=report, progress=progress
+    )
 
 
 def build_table(

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .dataset import FeatureTable
-from .detector import Detector, combine
+from .combiner import combine, probability_of
+from .dataset import FeatureTable, table_of
+from .detector import Detector
 from .features import FAMILIES
+from .fitting import RECIPES, usable
+from .heldout import out_of_family, out_of_source
 from .labels import LabelledTrack
+from .splits import folds_of
+from .stacking import Lesson, cross_fitted
 from .verdicts import choose_thresholds, wilson
 
 __all__ = ["Evaluation", "Metrics", "cross_validate", "evaluate", "metrics", "wilson"]
@@ -261,20 +266,17 @@ def cross_validate(
     list of Evaluation
         One per repeat.
     """
-    from . import training
-    from .fitting import RECIPES, usable
-
     chosen = usable(recipes or RECIPES, table)
     views = table.views()
     ai = table.column("label") == "ai"
-    unseen = training.out_of_family(table, recipes=chosen, jobs=jobs)
+    unseen = out_of_family(table, recipes=chosen, jobs=jobs)
     plain = table.column("variant") == ""
     found = []
     for seed in range(repeats):
-        fold = training.folds_of(table, folds=folds, seed=seed)
-        result = training.out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
-        logits, evidence = training.cross_fitted(result, training.Lesson.of(table, result, unseen))
-        probability = training.probability_of(logits)
+        fold = folds_of(table, folds=folds, seed=seed)
+        result = out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
+        logits, evidence = cross_fitted(result, Lesson.of(table, result, unseen))
+        probability = probability_of(logits)
         withheld, seconds = result.withheld(table), table.seconds()
         verdict = np.full(len(table), "", dtype="<U9")
         for number in sorted(set(fold.tolist())):  # thresholds, too, come from the other folds
@@ -337,8 +339,6 @@ def evaluate(
     LabelsError
         The labels file cannot be used.
     """
-    from .training import probability_of, table_of
-
     model = detector or Detector.load()
     table = labels
     if not isinstance(table, FeatureTable):

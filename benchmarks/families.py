@@ -19,21 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
+from aidetect.combiner import combine, probability_of
 from aidetect.dataset import FeatureTable, load_table
-from aidetect.detector import Detector, combine
+from aidetect.detector import Detector
 from aidetect.evaluation import auroc, tpr_at
 from aidetect.fitting import RECIPES, fit_expert
+from aidetect.heldout import out_of_family, out_of_source
 from aidetect.kin import family_of
-from aidetect.training import (
-    Lesson,
-    cross_fitted,
-    folds_of,
-    out_of_family,
-    out_of_source,
-    probability_of,
-    row_weights,
-    with_addition,
-)
+from aidetect.splits import folds_of, row_weights
+from aidetect.stacking import Lesson, cross_fitted
+from aidetect.training import with_addition
 from aidetect.verdicts import choose_thresholds
 
 POPULAR = ("elevenlabs-music", "acestep-v1", "yue", "lyria-3", "suno-v5", "minimax-music-2.6", "udio")

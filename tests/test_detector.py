@@ -14,16 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import made_up
+from tables import made_up, sped_up
 
 import aidetect
 from aidetect import fitting, training
-from aidetect.analysis import GRID
-from aidetect.dataset import FeatureTable
 from aidetect.detector import Detector
 from aidetect.errors import AudioError, ModelFileError, OutputError
 from aidetect.modelfile import read_model, write_model
-from aidetect.modulation import RATES
 from aidetect.verdicts import Thresholds
 
 RECIPES = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture", "texture_net", "dynamics", "voice"))
@@ -167,16 +164,6 @@ def test_foreign_files_are_refused(tmp_path: Path, small_path: Path) -> None:
             Detector.load(path)
     with pytest.raises(ModelFileError, match="nowhere"):
         Detector.load(tmp_path / "nowhere.model")
-
-
-def sped_up(table: FeatureTable, *, factor: float) -> FeatureTable:
-    """Stretch spectra and envelopes of a table."""
-    details, modulation = table.details.copy(), table.modulation.copy()
-    for found, original, axis in ((details, table.details, GRID), (modulation, table.modulation, RATES)):
-        place = np.round((axis / factor - axis[0]) / (axis[1] - axis[0])).astype(int)
-        inside = (place >= 0) & (place < len(axis))
-        found[:, inside] = original[:, place[inside]]
-    return replace(table, details=details, modulation=modulation)
 
 
 @pytest.fixture(scope="module")

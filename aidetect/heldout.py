@@ -1,0 +1,143 @@
+"""Predictions for tracks of sources, and of families of generators, that the experts did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from . import alignment
+from .dataset import FeatureTable
+from .detector import Expert, narrow
+from .experts import LinearExpert, Views
+from .features import describe_features
+from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
+from .novelty import KnownRange, fit_range, limit_of
+from .splits import family_folds, row_weights
+
+__all__ = ["HeldOut", "out_of_family", "out_of_source"]
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions for tracks by models that saw nothing of their sources, or of their families either.
+
+    Attributes
+    ----------
+    scores : Mapping of str to ndarray, shape (tracks,)
+        Log-odds of every expert.
+    sings : ndarray of bool, shape (tracks,)
+        What the gate said.
+    fold : ndarray of int, shape (tracks,)
+        Which fold each track was tested in.
+    experts : Mapping of int to tuple
+        The experts that did not see each fold.
+    gates : Mapping of int to LinearExpert
+        The gates that did not see each fold.
+    known : Mapping of int to KnownRange
+        What the tracks outside each fold are like.
+    shares : ndarray, shape (tracks,)
+        Share of the features outside the range of the other folds.
+    """
+
+    scores: Mapping[str, Floats]
+    sings: Mask
+    fold: Ints
+    experts: Mapping[int, tuple[Expert, ...]] = field(default_factory=dict)
+    gates: Mapping[int, LinearExpert] = field(default_factory=dict)
+    known: Mapping[int, KnownRange] = field(default_factory=dict)
+    shares: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+    def withheld(self, table: FeatureTable) -> Mask:
+        """On which tracks no verdict is given, whatever their probability."""
+        found = narrow(table.values)
+        for number, known in self.known.items():
+            found[self.fold == number] |= self.shares[self.fold == number] > known.limit
+        return found
+
+
+def out_of_source(
+    table: FeatureTable,
+    fold: Ints,
+    *,
+    recipes: Sequence[Recipe] = RECIPES,
+    views: Views | None = None,
+    apart: bool = False,
+    jobs: int = 1,
+) -> HeldOut:
+    """Predict every fold from all others.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Labelled rows.
+    fold : ndarray of int, shape (tracks,)
+        From :mod:`aidetect.splits`; -1 for rows that are not predicted.
+    recipes : sequence of Recipe
+        Experts; those that the table has nothing to teach are left out.
+    views : Views, optional
+        Of `table`, where they are made already.
+    apart : bool
+        Whether folds divide sources, so that other tracks of the sources of a fold must be kept out as well.
+    jobs : int
+        Threads.
+    """
+    from joblib import Parallel, delayed
+
+    recipes = usable(recipes, table)
+    views = views or table.views()
+    for recipe in recipes:
+        views.get(recipe.view)  # made once, before processes share them
+    weight, source = row_weights(table), table.column("source")
+    numbers = sorted(set(fold.tolist()) - {-1})
+    taught = {}
+    for number in numbers:
+        met = np.isin(source, list(set(source[fold == number].tolist()))) if apart else fold == number
+        taught[number] = np.flatnonzero(~met)
+
+    def one(number: int, recipe: Recipe) -> Expert:
+        return fit_expert(recipe, table, views, weight, taught[number])
+
+    tasks = [(number, recipe) for recipe in recipes for number in numbers]
+    fitted = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
+    by_fold = {n: tuple(e for (m, _), e in zip(tasks, fitted, strict=True) if m == n) for n in numbers}
+    scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
+    for number, experts in by_fold.items():
+        here = np.flatnonzero(fold == number)
+        tested = views.take(here)
+        tested = tested.undone(alignment.speeds(tested, experts))
+        for expert in experts:
+            scores[expert.name][here] = expert.score(tested)
+    sings = np.zeros(len(table), dtype=bool)
+    pitched = np.isfinite(table.values[:, [f.name for f in describe_features()].index("f0_median")])
+    gates = {number: fit_gate(table, taught[number]) for number in numbers}
+    for number, gate in gates.items():
+        sings[fold == number] = gate.score(views)[fold == number] > 0.0
+    plain = table.column("variant") == ""
+    known = {number: fit_range(table.values[plain & (fold != number)]) for number in numbers}
+    shares = np.zeros(len(table), dtype=np.float32)
+    for number, found in known.items():
+        shares[fold == number] = found.share_outside(table.values[fold == number])
+    for number, found in known.items():
+        known[number] = replace(found, limit=limit_of(shares[plain & (fold != number)]))
+    return HeldOut(scores, sings & pitched, fold, by_fold, gates, known, shares)
+
+
+def out_of_family(
+    table: FeatureTable, *, recipes: Sequence[Recipe] = RECIPES, seed: int = 0, jobs: int = 1
+) -> HeldOut | None:
+    """Predict every track from models that met neither its source nor any generator of its family.
+
+    Returns
+    -------
+    HeldOut or None
+        None where the table names fewer than three families.
+    """
+    fold = family_folds(table, seed=seed)
+    return None if fold is None else out_of_source(table, fold, recipes=recipes, apart=True, jobs=jobs)
