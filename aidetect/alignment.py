@@ -22,7 +22,7 @@ from .analysis import GRID
 from .experts import LinearExpert, Views
 from .modulation import RATES
 
-__all__ = ["LEAST_FIT", "curve", "likely_speeds", "speeds"]
+__all__ = ["LEAST_FIT", "REACH", "curve", "fits", "likely_speeds", "speeds"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,8 +30,10 @@ LEAST_FIT = 7.8
 """Fit from which on a speed is believed; half a percent of people's tracks, of sources that experts do not know, reach
 it at some speed."""
 
-_STEP = 1.5e-4  # of the natural logarithm of speed: half a line's width at 10 kHz
-_REACH = 0.13  # the same: just over two semitones, and 48 kHz played at 44.1
+REACH = 0.13
+"""Natural logarithm of the greatest speed looked for: just over two semitones, and 48 kHz played at 44.1."""
+
+_STEP = 1.5e-4  # of that logarithm: half a line's width at 10 kHz
 _TREND = 0.022  # the same: what changes more slowly is no line
 _STANDING = 6e-4  # the same: as near to 1 as a file of its own speed comes
 _LEAST_SPREAD = 0.02  # log-odds
@@ -76,17 +78,42 @@ def likely_speeds(views: Views, experts: Iterable[object]) -> tuple[Floats, Floa
     fit : ndarray of float32, shape (tracks,)
         Height of the peak over the spread of the curve; 0 where the track's own speed is the best.
     """
-    known = [e for e in experts if isinstance(e, LinearExpert) and e.view in _SHARES]
+    known = _knowing_lines(experts)
+    for expert in known:
+        views.get(expert.view)  # made once, and kept for those who score them
     speed, fit = np.ones(len(views), dtype=np.float32), np.zeros(len(views), dtype=np.float32)
-    for start in range(0, len(views) if known else 0, _BATCH):
-        rows = slice(start, start + _BATCH)
-        curves = [_SHARES[e.view] * _over_spread(curve(views.get(e.view)[rows], e)) for e in known]
-        total = np.sum(curves, axis=0)
-        place = _peak(total)
+    for start in range(0, len(views), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(views)))
+        found = fits(views.take(rows), known)
+        place = _peak(found)
         moved = np.abs(place) > _STANDING
         speed[rows] = np.where(moved, np.exp(place), 1.0)
-        fit[rows] = np.where(moved, total.max(axis=1), 0.0)
+        fit[rows] = np.where(moved, found.max(axis=1), 0.0)
     return speed, fit
+
+
+def fits(views: Views, experts: Iterable[object]) -> Floats:
+    """Tell how well the experts' lines fit at every speed.
+
+    Parameters
+    ----------
+    views, experts
+        As in :func:`speeds`.
+
+    Returns
+    -------
+    ndarray of float32, shape (tracks, speeds)
+        Weighted sum of each expert's :func:`curve` over its spread; speeds in equal steps of the logarithm, within
+        plus and minus :data:`REACH`.
+    """
+    total = np.zeros((len(views), 2 * _lags() + 1), dtype=np.float32)
+    for expert in _knowing_lines(experts):
+        total += np.float32(_SHARES[expert.view]) * _over_spread(curve(views.get(expert.view), expert))
+    return total
+
+
+def _knowing_lines(experts: Iterable[object]) -> list[LinearExpert]:
+    return [expert for expert in experts if isinstance(expert, LinearExpert) and expert.view in _SHARES]
 
 
 def curve(x: Floats, expert: LinearExpert) -> Floats:
@@ -126,7 +153,7 @@ def _peak(curves: Floats) -> npt.NDArray[np.float64]:
 
 
 def _lags() -> int:
-    return round(_REACH / _STEP)
+    return round(REACH / _STEP)
 
 
 def _over_spread(curves: Floats) -> Floats:

@@ -1,0 +1,138 @@
+"""Changes of speed: how often they are found, and how often one is seen that never was.
+
+    python benchmarks/alignment.py LABELS.csv [LABELS.csv ...] --table models --store FOLDER
+
+The tracks of the feature table, and the altered excerpts and tracks of benchmarks/robustness.py, are aligned by experts
+that never saw their sources. Writes docs/alignment.json and the picture docs/alignment.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from robustness import TRIALS, altered, choose
+
+from aidetect import alignment
+from aidetect.dataset import load_table
+from aidetect.detector import Expert
+from aidetect.evaluation import wilson
+from aidetect.experts import Views
+from aidetect.extraction import TrackFeatures
+from aidetect.fitting import RECIPES
+from aidetect.heldout import HeldOut, out_of_source
+from aidetect.labels import read_labels
+from aidetect.splits import folds_of
+from aidetect.store import FeatureStore
+
+KNOW_LINES = tuple(recipe for recipe in RECIPES if recipe.view != "values")
+NEAR = 1e-3  # of the true speed
+SHOWN = 3  # tracks of each class in the picture
+
+
+def speed_of(name: str) -> float | None:
+    """Read the speed from the name of a transform; None where it changes none, or another thing too."""
+    words = name.removesuffix(", whole track").split()
+    if words[0] != "speed" or len(words) != 2:
+        return None
+    return 1.0 + float(words[1].rstrip("%")) / 100.0
+
+
+def views_of(features: list[TrackFeatures]) -> Views:
+    """Put tracks below each other."""
+    values = np.array([list(f.values.values()) for f in features], dtype=np.float32)
+    return Views(values, np.array([f.details for f in features]), np.array([f.modulation for f in features]))
+
+
+def draw(curves: dict[str, list[np.ndarray]], path: Path, *, factor: float) -> None:
+    """Draw fits against speed."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(2 * SHOWN, 1, figsize=(8.0, 8.0), sharex=True, sharey=True, layout="constrained")
+    names = [name for name, found in curves.items() for _ in found]
+    for panel, name, total in zip(panels, names, [c for found in curves.values() for c in found], strict=True):
+        speeds = np.exp(np.linspace(-alignment.REACH, alignment.REACH, len(total)))
+        colour = "tab:red" if name == "ai" else "tab:blue"
+        panel.plot(100.0 * (speeds - 1.0), total, color=colour, linewidth=0.6, label=name)
+        panel.axhline(alignment.LEAST_FIT, color="0.5", linewidth=0.8, linestyle="--")
+        panel.axvline(100.0 * (factor - 1.0), color="0.8", linewidth=3.0, zorder=0)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(loc="upper left", frameon=False, handlelength=1.0)
+    figure.supylabel("fit, in spreads of the curve")
+    panels[-1].set_xlabel("speed at which lines of generators are looked for, % from the file's own")
+    panels[0].set_title(f"Whole tracks sped up by {100.0 * (factor - 1.0):.0f} % (grey); dashed: believed from here on")
+    figure.savefig(path, dpi=110)
+
+
+def untouched(table_path: str, *, jobs: int) -> tuple[dict[str, float], HeldOut, dict[str, int]]:
+    """Align the tracks of the table as they are."""
+    table = load_table(table_path)
+    fold = folds_of(table)
+    held = out_of_source(table, fold, recipes=KNOW_LINES, jobs=jobs)
+    plain, ai = table.column("variant") == "", table.column("label") == "ai"
+    moved = np.zeros(len(table), dtype=bool)
+    views = table.views()
+    for number, experts in held.experts.items():
+        rows = np.flatnonzero(fold == number)
+        moved[rows] = alignment.speeds(views.take(rows), experts) != 1.0
+    row: dict[str, float] = {}
+    for name, side in (("human", ~ai), ("ai", ai)):
+        count, total = int(moved[side & plain].sum()), int((side & plain).sum())
+        low, high = wilson(count, total)
+        row |= {f"{name}_tracks": total, f"{name}_moved": count, f"{name}_low": round(low, 4)}
+        row[f"{name}_high"] = round(high, 4)
+    return row, held, dict(zip(table.column("source").tolist(), fold.tolist(), strict=True))
+
+
+def main() -> None:
+    """Measure, write, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labels", nargs="+")
+    parser.add_argument("--table", default="models")
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("docs/alignment.json"))
+    parser.add_argument("--plot", type=Path, default=Path("docs/alignment.png"))
+    args = parser.parse_args()
+    row, held, fold_of_source = untouched(args.table, jobs=args.jobs)
+    print(row)
+    store = FeatureStore(args.store)
+    tracks = choose([t for path in args.labels for t in read_labels(path)], 80, per_source=2)
+    experts: list[tuple[Expert, ...]] = [held.experts[fold_of_source[t.source]] for t in tracks]
+    rows, curves = [], {"ai": [], "human": []}
+    for number, (transform, seconds) in enumerate(TRIALS):
+        factor = speed_of(transform.name)
+        if factor is None:
+            continue
+        right, moved = {"ai": [], "human": []}, {"ai": [], "human": []}
+        for track, knowing in zip(tracks, experts, strict=True):
+            features = altered(track, number, store)
+            if features is None:
+                continue
+            views = views_of([features])
+            found = float(alignment.speeds(views, knowing)[0])
+            right[track.label].append(abs(found / factor - 1.0) < NEAR)
+            moved[track.label].append(found != 1.0)
+            if factor == 1.03 and seconds > 60.0 and len(curves[track.label]) < SHOWN and features.duration > 60.0:
+                curves[track.label].append(alignment.fits(views, knowing)[0])
+        rows.append(
+            {
+                "transform": transform.name,
+                "ai": len(right["ai"]),
+                "ai_right": round(float(np.mean(right["ai"])), 4),
+                "ai_wrong": round(float(np.mean(moved["ai"]) - np.mean(right["ai"])), 4),
+                "human_moved": round(float(np.mean(moved["human"])), 4),
+            }
+        )
+        print(rows[-1], flush=True)
+    args.out.write_text(json.dumps({"untouched": row, "altered": rows}, indent=1) + "\n")
+    draw(curves, args.plot, factor=1.03)
+
+
+if __name__ == "__main__":
+    main()
