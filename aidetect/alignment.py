@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 LEAST_FIT = 7.8
 """Fit from which on a speed is believed; half a percent of people's tracks, of sources that experts do not know, reach
-it at some speed."""
+it at some speed (benchmarks/alignment.py)."""
 
 REACH = 0.13
 """Natural logarithm of the greatest speed looked for: just over two semitones, and 48 kHz played at 44.1."""
@@ -130,6 +130,11 @@ def curve(x: Floats, expert: LinearExpert) -> Floats:
     -------
     ndarray of float32, shape (tracks, speeds)
         Weighted sums up to a constant, for speeds in equal steps of the logarithm; the middle one is 1.
+
+    References
+    ----------
+    Casasent, Psaltis: Position, rotation, and scale invariant optical correlation. Applied Optics 15, 1976 (a change of
+    scale is a shift of the logarithm).
     """
     axis = _axis(*(RATES[[0, -1]] if expert.view == "modulation" else GRID[[0, -1]]).tolist(), x.shape[1])
     lags = _lags()
