@@ -39,6 +39,7 @@ _STANDING = 6e-4  # the same: as near to 1 as a file of its own speed comes
 _LEAST_SPREAD = 0.02  # log-odds
 _SATURATED = np.float32(12.0)  # spreads that no peak of one curve exceeds, so that none decides alone
 _SHARES = {"levelled": 1.0, "peaks": 0.5, "modulation": 0.5}  # of the sum of curves, by view
+_LAGS = round(REACH / _STEP)
 _BATCH = 64  # tracks
 
 
@@ -106,7 +107,7 @@ def fits(views: Views, experts: Iterable[object]) -> Floats:
         Weighted sum of each expert's :func:`curve` over its spread; speeds in equal steps of the logarithm, within
         plus and minus :data:`REACH`.
     """
-    total = np.zeros((len(views), 2 * _lags() + 1), dtype=np.float32)
+    total = np.zeros((len(views), 2 * _LAGS + 1), dtype=np.float32)
     for expert in _knowing_lines(experts):
         total += np.float32(_SHARES[expert.view]) * _over_spread(curve(views.get(expert.view), expert))
     return total
@@ -137,15 +138,14 @@ def curve(x: Floats, expert: LinearExpert) -> Floats:
     scale is a shift of the logarithm).
     """
     axis = _axis(*(RATES[[0, -1]] if expert.view == "modulation" else GRID[[0, -1]]).tolist(), x.shape[1])
-    lags = _lags()
     # The transpose of the interpolation: with it, a shift's sum is that of the weights and the interpolated view.
     spread = np.bincount(axis.point, expert.weights * (1.0 - axis.beyond), axis.length)
     spread += np.bincount(axis.point + 1, expert.weights * axis.beyond, axis.length)
-    size = scipy.fft.next_fast_len(axis.length + lags, real=True)
+    size = scipy.fft.next_fast_len(axis.length + _LAGS, real=True)
     weights = np.conj(scipy.fft.rfft(spread.astype(np.float32), size))
     logarithmic = x[:, axis.below] * (1.0 - axis.part) + x[:, axis.below + 1] * axis.part
     found = scipy.fft.irfft(scipy.fft.rfft(logarithmic, size) * weights, size)
-    return np.concatenate([found[:, -lags:], found[:, : lags + 1]], axis=1)
+    return np.concatenate([found[:, -_LAGS:], found[:, : _LAGS + 1]], axis=1)
 
 
 def _peak(curves: Floats) -> npt.NDArray[np.float64]:
@@ -154,11 +154,7 @@ def _peak(curves: Floats) -> npt.NDArray[np.float64]:
     rows = np.arange(len(curves))
     before, here, after = (curves[rows, top + step].astype(np.float64) for step in (-1, 0, 1))
     bend = np.minimum(before - 2.0 * here + after, -1e-9)
-    return (top - _lags() + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) * _STEP
-
-
-def _lags() -> int:
-    return round(REACH / _STEP)
+    return (top - _LAGS + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) * _STEP
 
 
 def _over_spread(curves: Floats) -> Floats:

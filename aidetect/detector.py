@@ -120,8 +120,7 @@ class Detector:
 
     def judge(self, track: TrackFeatures, *, path: str = "") -> Result:
         """Turn the features of a track into an answer."""
-        values = np.array([list(track.values.values())], dtype=np.float16).astype(np.float32)
-        views = Views(values, track.details[None], track.modulation[None])
+        views = Views.of([track])
         speed = self.speeds(views)
         views = views.undone(speed)
         seconds = np.array([track.duration], dtype=np.float32)
@@ -134,9 +133,9 @@ class Detector:
             parts = [float(evidence[e.name][0]) for e in self.experts if e.family == family]
             spoken = [part for part in parts if math.isfinite(part)]
             families[family] = sum(spoken) if spoken else None
-        strange = bool(self.known.strange(values)[0])
+        strange = bool(self.known.strange(views.values)[0])
         doubts = _doubts(track) + ([_STRANGE] if strange else [])
-        withheld = strange or bool(narrow(values)[0])
+        withheld = strange or bool(narrow(views.values)[0])
         limits = self.thresholds.limits(track.duration)
         verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
         if speed[0] != 1.0 and verdict != "human":

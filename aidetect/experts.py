@@ -5,6 +5,7 @@ Training builds them with scikit-learn; here they are plain arrays, and scoring 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from . import modulation, shimmer
 from .analysis import GRID
+from .extraction import TrackFeatures
 from .features import describe_features
 
 __all__ = ["VIEWS", "Evidence", "LinearExpert", "NetworkExpert", "TreesExpert", "Views", "standardise"]
@@ -46,6 +48,12 @@ class Views:
         self._details = details
         self._modulation = modulation
         self._made: dict[str, Floats] = {}
+
+    @classmethod
+    def of(cls, tracks: Sequence[TrackFeatures]) -> Views:
+        """Return the views of measured tracks, as precise as a feature table keeps them."""
+        values = np.array([list(track.values.values()) for track in tracks], dtype=np.float16).astype(np.float32)
+        return cls(values, np.array([t.details for t in tracks]), np.array([t.modulation for t in tracks]))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -92,16 +100,11 @@ class Views:
 
 
 def _stretched(x: Floats, axis: Floats, factor: Floats) -> Floats:
-    """What lies at a frequency times the track's factor, for every frequency of an even axis; NaN beyond its ends."""
-    step = float(axis[1] - axis[0])
-    found = np.full_like(x, np.nan)
-    for row, times in enumerate(factor.tolist()):
-        place = (axis.astype(np.float64) * times - float(axis[0])) / step
-        inside = (place >= 0.0) & (place <= len(axis) - 1)
-        below = np.minimum(place[inside].astype(np.int64), len(axis) - 2)
-        part = (place[inside] - below).astype(np.float32)
-        found[row, inside] = x[row, below] * (1.0 - part) + x[row, below + 1] * part
-    return found
+    """What lies at a frequency times the track's factor, for every frequency of an axis; NaN beyond its ends."""
+    freqs = axis.astype(np.float64)
+    pairs = zip(x, factor.tolist(), strict=True)
+    rows = [np.interp(freqs * times, freqs, row, left=np.nan, right=np.nan) for row, times in pairs]
+    return np.array(rows, dtype=np.float32)
 
 
 def _lines_and_gaps(details: Floats) -> Floats:

@@ -8,19 +8,17 @@ that never saw their sources. Writes docs/alignment.json and the picture docs/al
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
-from robustness import TRIALS, altered, choose
+from robustness import TRIALS, altered, choose, corpus_arguments
 
 from aidetect import alignment
 from aidetect.dataset import load_table
 from aidetect.detector import Expert
 from aidetect.evaluation import wilson
 from aidetect.experts import Views
-from aidetect.extraction import TrackFeatures
 from aidetect.fitting import RECIPES
 from aidetect.heldout import HeldOut, out_of_source
 from aidetect.labels import read_labels
@@ -38,12 +36,6 @@ def speed_of(name: str) -> float | None:
     if words[0] != "speed" or len(words) != 2:
         return None
     return 1.0 + float(words[1].rstrip("%")) / 100.0
-
-
-def views_of(features: list[TrackFeatures]) -> Views:
-    """Put tracks below each other."""
-    values = np.array([list(f.values.values()) for f in features], dtype=np.float32)
-    return Views(values, np.array([f.details for f in features]), np.array([f.modulation for f in features]))
 
 
 def draw(curves: dict[str, list[np.ndarray]], path: Path, *, factor: float) -> None:
@@ -91,12 +83,7 @@ def untouched(table_path: str, *, jobs: int) -> tuple[dict[str, float], HeldOut,
 
 def main() -> None:
     """Measure, write, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", nargs="+")
-    parser.add_argument("--table", default="models")
-    parser.add_argument("--store", required=True)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("docs/alignment.json"))
+    parser = corpus_arguments(__doc__, out="docs/alignment.json")
     parser.add_argument("--plot", type=Path, default=Path("docs/alignment.png"))
     args = parser.parse_args()
     row, held, fold_of_source = untouched(args.table, jobs=args.jobs)
@@ -114,7 +101,7 @@ def main() -> None:
             features = altered(track, number, store)
             if features is None:
                 continue
-            views = views_of([features])
+            views = Views.of([features])
             found = float(alignment.speeds(views, knowing)[0])
             right[track.label].append(abs(found / factor - 1.0) < NEAR)
             moved[track.label].append(found != 1.0)

@@ -8,13 +8,11 @@ source, with thresholds from the other folds' full measurements.
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from robustness import score
+from robustness import corpus_arguments, score
 
 from aidetect.dataset import load_table, measure
 from aidetect.errors import AidetectError
@@ -36,13 +34,7 @@ def both(track: LabelledTrack, store: FeatureStore) -> tuple[TrackFeatures, Trac
 
 def main() -> None:
     """Measure, score, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", nargs="+")
-    parser.add_argument("--table", default="models")
-    parser.add_argument("--store", required=True)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("docs/effort.json"))
-    args = parser.parse_args()
+    args = corpus_arguments(__doc__, out="docs/effort.json").parse_args()
     store = FeatureStore(args.store)
     labelled = [track for path in args.labels for track in read_labels(path)]
     pairs = Parallel(n_jobs=args.jobs, batch_size=8)(delayed(both)(track, store) for track in labelled)

@@ -49,9 +49,9 @@ def figures(measured: list[Metrics]) -> list[str]:
     return [f"{medians[0]:.4f}", f"{medians[1]:.3f}", f"{medians[2]:.3f}"]
 
 
-def longer(evaluation: Evaluation) -> np.ndarray:
-    """Which tracks have thresholds of long ones."""
-    return np.array([float(row["seconds"]) >= SHORT for row in evaluation.rows])
+def numbers(evaluation: Evaluation, name: str) -> np.ndarray:
+    """Read one numeric entry of every row."""
+    return np.array([float(row[name]) for row in evaluation.rows])
 
 
 def overall(found: list[Evaluation]) -> str:
@@ -61,7 +61,10 @@ def overall(found: list[Evaluation]) -> str:
     for label, chosen in (
         ("**whole detector**", [e.overall for e in found]),
         ("of these, generators met in training", [e.over(e.known_generators() | ~e.ai) for e in found]),
-        ("the same, tracks over a minute", [e.over((e.known_generators() | ~e.ai) & longer(e)) for e in found]),
+        (
+            "the same, tracks over a minute",
+            [e.over((e.known_generators() | ~e.ai) & (numbers(e, "seconds") >= SHORT)) for e in found],
+        ),
         ("of these, generators never met", [e.over(~e.known_generators()) for e in found]),
     ):
         rows.append([label, *figures(chosen)])
@@ -125,7 +128,7 @@ def columns(evaluation: Evaluation, loudness: np.ndarray) -> dict[str, np.ndarra
     def of(name: str) -> np.ndarray:
         return np.array([row.get(name, "") or "unknown" for row in evaluation.rows])
 
-    seconds, kilobits = (np.array([float(row[name]) for row in evaluation.rows]) for name in ("seconds", "kilobits"))
+    seconds, kilobits = numbers(evaluation, "seconds"), numbers(evaluation, "kilobits")
     lengths = np.array(["under 15 s", "15 to 60 s", "over 60 s"])
     rates = np.array(["below 112 kbit/s", "112 to 159 kbit/s", "160 to 255 kbit/s", "256 kbit/s and more"])
     lossless = np.isin(of("codec"), ("flac", "alac")) | np.char.startswith(of("codec"), "pcm")

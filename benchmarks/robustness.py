@@ -45,6 +45,17 @@ TRIALS: tuple[tuple[Transform, float], ...] = (
 clean audio to the first trial."""
 
 
+def corpus_arguments(description: str | None, *, out: str) -> argparse.ArgumentParser:
+    """Return the command line that benchmarks on the corpus share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labels", nargs="+")
+    parser.add_argument("--table", default="models")
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(out))
+    return parser
+
+
 def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: int = 0) -> list[LabelledTrack]:
     """Draw tracks of each class, few from each source."""
     order = np.random.default_rng(seed).permutation(len(tracks))
@@ -79,14 +90,9 @@ def altered(track: LabelledTrack, number: int, store: FeatureStore) -> TrackFeat
 
 def main() -> None:
     """Run the grid and write its table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", nargs="+")
-    parser.add_argument("--table", default="models")
-    parser.add_argument("--store", required=True)
+    parser = corpus_arguments(__doc__, out="docs/robustness.json")
     parser.add_argument("--count", type=int, default=80, help="tracks per class")
-    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--measure-only", action="store_true")
-    parser.add_argument("--out", default="docs/robustness.json")
     args = parser.parse_args()
     store = FeatureStore(args.store)
     tracks = choose([t for path in args.labels for t in read_labels(path)], args.count, per_source=2)
@@ -123,7 +129,7 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    Path(args.out).write_text(json.dumps(rows, indent=1) + "\n")
+    args.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def opposite(verdict: np.ndarray, clean: np.ndarray) -> np.ndarray:
@@ -144,13 +150,12 @@ def score(
         here = [i for i, t in enumerate(tracks) if fold_of_source.get(t.source) == fold and features[i] is not None]
         if not here:
             continue
-        values = np.array([list(features[i].values.values()) for i in here], dtype=np.float16).astype(np.float32)
-        details, modulation = (np.array([getattr(features[i], n) for i in here]) for n in ("details", "modulation"))
+        views = Views.of([features[i] for i in here])
         seconds = np.array([features[i].duration for i in here])
-        logits, _ = detector.decide(Views(values, details, modulation), seconds=seconds)
+        logits, _ = detector.decide(views, seconds=seconds)
         probability[here] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(float), -12, 12)))
         verdict[here] = detector.thresholds.verdicts(
-            probability[here], seconds=seconds, withheld=detector.withheld(values)
+            probability[here], seconds=seconds, withheld=detector.withheld(views.values)
         )
     return probability, verdict
 
