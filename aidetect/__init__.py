@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .additions import add_generator
     from .api import score, score_array
     from .batch import FileError, score_folder
     from .detector import Detector
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .features import Feature, describe_features
     from .result import Result
-    from .training import add_generator, train
+    from .training import train
 
 __version__ = "0.1.0"
 
@@ -46,7 +47,7 @@ _HOMES = {
     "Feature": "features",
     "FileError": "batch",
     "Result": "result",
-    "add_generator": "training",
+    "add_generator": "additions",
     "describe_features": "features",
     "evaluate": "evaluation",
     "score": "api",

@@ -365,9 +365,9 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
+    from .additions import add_generator
     from .detector import Detector
     from .errors import LabelsError
-    from .training import add_generator
 
     if not args.generator:
         raise LabelsError("--add needs the name of the generator: --generator NAME.")

@@ -25,8 +25,8 @@ class Combiner:
     """Weighted sum of what the experts found, calibrated on tracks of unseen sources.
 
     An expert that finds its kind of trace speaks for AI; one that does not says little, since there are other kinds.
-    Its log-odds are therefore levelled off below `floors`. Above `ceilings`, which it reaches on generators it knows
-    well, they are levelled off too, so that no expert alone outweighs all others.
+    Its log-odds are therefore levelled off below `floors`. Above `ceilings`, which hardly any of people's tracks
+    reaches, they are levelled off too, so that no expert alone outweighs all others.
 
     Little sound says little: the sum is multiplied by a factor that grows with the length of a track, and never changes
     its sign.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,23 +15,26 @@ import numpy as np
 import numpy.typing as npt
 
 from . import alignment
+from .analysis import GRID
 from .combiner import EXTREME, Combiner, combine
 from .errors import ModelFileError, TrainingError
-from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, TreesExpert, Views
+from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, SignaturesExpert, TreesExpert, Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
 from .modelfile import model_folder, read_model, write_model
+from .modulation import RATES
 from .novelty import KnownRange
 from .result import Result
 from .verdicts import Thresholds
 
-__all__ = ["Detector", "default_model_path", "narrow"]
+__all__ = ["Detector", "default_model_path", "unheard"]
 
 Floats = npt.NDArray[np.float32]
-Expert = LinearExpert | NetworkExpert | TreesExpert
+Expert = LinearExpert | NetworkExpert | SignaturesExpert | TreesExpert
 
 LEAST_BANDWIDTH = 5_000.0
-"""Hz of sound below which no verdict but ``uncertain`` is given, such as for music over a telephone."""
+"""Hz of sound below which finding nothing means nothing, such as for music over a telephone."""
+_EVEN = 0.5
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
@@ -55,7 +58,7 @@ class Detector:
     ----------
     experts : tuple
         :class:`~aidetect.experts.LinearExpert`, :class:`~aidetect.experts.NetworkExpert`,
-        :class:`~aidetect.experts.TreesExpert`.
+        :class:`~aidetect.experts.SignaturesExpert`, :class:`~aidetect.experts.TreesExpert`.
     gate : LinearExpert
         Tells whether somebody sings; where not, the vocal family abstains.
     combiners : Mapping of str to Combiner
@@ -135,7 +138,7 @@ class Detector:
             families[family] = sum(spoken) if spoken else None
         strange = bool(self.known.strange(views.values)[0])
         doubts = _doubts(track) + ([_STRANGE] if strange else [])
-        withheld = strange or bool(narrow(views.values)[0])
+        withheld = bool(self.withheld(views.values, np.array([probability], dtype=np.float32))[0])
         limits = self.thresholds.limits(track.duration)
         verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
         if speed[0] != 1.0 and verdict != "human":
@@ -187,9 +190,9 @@ class Detector:
         """Log-odds of every expert, shape (tracks,). Changes of speed are to be undone in the views before."""
         return {expert.name: expert.score(views) for expert in self.experts}
 
-    def withheld(self, values: Floats) -> npt.NDArray[np.bool_]:
-        """On which tracks no verdict is given: too little bandwidth, or unlike anything known; shape (tracks,)."""
-        return narrow(values) | self.known.strange(values)
+    def withheld(self, values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
+        """On which tracks no verdict is given: :func:`unheard`, or unlike anything known; shape (tracks,)."""
+        return unheard(values, probability) | self.known.strange(values)
 
     def sings(self, views: Views) -> npt.NDArray[np.bool_]:
         """Whether somebody sings, shape (tracks,)."""
@@ -325,11 +328,11 @@ class Detector:
         write_model(path, about, arrays)
 
 
-def narrow(values: Floats) -> npt.NDArray[np.bool_]:
-    """Which tracks carry too little bandwidth for a verdict, shape (tracks,)."""
+def unheard(values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
+    """Which tracks show no trace of generation, but lack the bands in which most would lie, shape (tracks,)."""
     column = [feature.name for feature in describe_features()].index("effective_bandwidth")
-    below: npt.NDArray[np.bool_] = values[:, column] < LEAST_BANDWIDTH
-    return below
+    found: npt.NDArray[np.bool_] = (values[:, column] < LEAST_BANDWIDTH) & (probability < _EVEN)
+    return found
 
 
 def _doubts(track: TrackFeatures) -> list[str]:
@@ -338,8 +341,8 @@ def _doubts(track: TrackFeatures) -> list[str]:
     bandwidth = track.values["effective_bandwidth"]
     if bandwidth < LEAST_BANDWIDTH:
         found.append(
-            f"the sound ends at {bandwidth / 1000:.1f} kHz: the bands in which traces of generation lie are missing, "
-            "so no verdict is given"
+            f"the sound ends at {bandwidth / 1000:.1f} kHz: the bands in which most traces of generation lie are "
+            "missing, so that none are found means nothing"
         )
     elif bandwidth < _LITTLE_BANDWIDTH:
         found.append(f"the sound ends at {bandwidth / 1000:.1f} kHz: the answer rests on part of the evidence")
@@ -350,7 +353,7 @@ def _doubts(track: TrackFeatures) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-4.model"
+    return model_folder() / "aidetect-5.model"
 
 
 @lru_cache(maxsize=1)
@@ -365,15 +368,16 @@ def _default_detector() -> Detector:
 _ARRAYS = {
     "linear": ("mean", "scale", "weights"),
     "network": ("mean", "scale", "hidden", "offsets", "weights"),
+    "signatures": ("mean", "scale", "filters", "offsets"),
     "trees": ("fill", "roots", "feature", "left", "right", "threshold", "value"),
 }
 _OF_COMBINER = ("weights", "floors", "ceilings", "widths", "centres")
-_KINDS = {LinearExpert: "linear", NetworkExpert: "network", TreesExpert: "trees"}
+_KINDS = {LinearExpert: "linear", NetworkExpert: "network", SignaturesExpert: "signatures", TreesExpert: "trees"}
 
 
 def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
-    experts = []
+    experts: list[dict[str, Any]] = []
     for expert in (*detector.experts, detector.gate):
         kind = _KINDS[type(expert)]
         for key in _ARRAYS[kind]:
@@ -388,6 +392,8 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
                 "bias": float(expert.bias),
             }
         )
+        if isinstance(expert, SignaturesExpert):
+            experts[-1]["generators"] = list(expert.generators)
     combiners = {kind: asdict(combiner) for kind, combiner in detector.combiners.items()}
     arrays |= {"known.low": detector.known.low, "known.high": detector.known.high}
     about = {
@@ -464,11 +470,24 @@ def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
         if floats["hidden"].shape != shape or floats["weights"].shape != shape[1:] or len(floats["mean"]) != shape[0]:
             raise ModelFileError("shapes within it do not agree.")
         return NetworkExpert(name, family, columns, bias=bias, **floats)
+    if kind == "signatures":
+        return _signatures(name, family, columns, [str(g) for g in description["generators"]], floats)
     if description["view"] not in VIEWS:
         raise ModelFileError(f"it looks at '{description['view']}', which this version does not know.")
     if floats["weights"].shape != floats["mean"].shape:
         raise ModelFileError("shapes within it do not agree.")
     return LinearExpert(name, family, description["view"], columns, bias=bias, **floats)
+
+
+def _signatures(
+    name: str, family: str, columns: tuple[str, ...], generators: Sequence[str], floats: Mapping[str, Floats]
+) -> SignaturesExpert:
+    width = len(GRID) + len(RATES) + len(columns)
+    if floats["filters"].shape != (width, len(generators)) or floats["offsets"].shape != (len(generators),):
+        raise ModelFileError("shapes within it do not agree.")
+    if len(floats["mean"]) != width or not generators:
+        raise ModelFileError("shapes within it do not agree.")
+    return SignaturesExpert(name, family, columns, tuple(generators), **floats)
 
 
 def _trees(

@@ -277,7 +277,7 @@ def cross_validate(
         result = out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
         logits, evidence = cross_fitted(result, Lesson.of(table, result, unseen))
         probability = probability_of(logits)
-        withheld, seconds = result.withheld(table), table.seconds()
+        withheld, seconds = result.withheld(table, probability), table.seconds()
         verdict = np.full(len(table), "", dtype="<U9")
         for number in sorted(set(fold.tolist())):  # thresholds, too, come from the other folds
             here, rest = fold == number, plain & (fold != number)
@@ -353,6 +353,8 @@ def evaluate(
         table.column("label") == "ai",
         probability,
         _parts(scores, evidence, model.experts, sings),
-        model.thresholds.verdicts(probability, seconds=table.seconds(), withheld=model.withheld(table.values)),
+        model.thresholds.verdicts(
+            probability, seconds=table.seconds(), withheld=model.withheld(table.values, probability)
+        ),
         np.zeros(len(table), dtype=np.int64),
     )

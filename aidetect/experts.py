@@ -17,7 +17,17 @@ from .analysis import GRID
 from .extraction import TrackFeatures
 from .features import describe_features
 
-__all__ = ["VIEWS", "Evidence", "LinearExpert", "NetworkExpert", "TreesExpert", "Views", "standardise"]
+__all__ = [
+    "VIEWS",
+    "Evidence",
+    "LinearExpert",
+    "NetworkExpert",
+    "SignaturesExpert",
+    "TreesExpert",
+    "Views",
+    "signature_input",
+    "standardise",
+]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -257,6 +267,78 @@ class NetworkExpert:
         active = (z[:, None] * self.hidden).sum(axis=0) + self.offsets > 0.0
         parts = z * (self.hidden[:, active] * self.weights[active]).sum(axis=1)
         return _named(self.columns, parts, views)
+
+
+@dataclass(frozen=True)
+class SignaturesExpert:
+    """How well the track fits what each known generator has that people's music has not; the best fit counts.
+
+    One sum for all generators blurs their lines into each other; a filter per generator keeps them apart, and another
+    generator is one more column.
+
+    Attributes
+    ----------
+    name, family : str
+        What it is called and which family it speaks for.
+    columns : tuple of str
+        Single features it reads beside the lines of spectrum and envelope.
+    generators : tuple of str
+        Whose signatures it knows.
+    mean, scale : ndarray, shape (width,)
+        Of people's music: fine structure, envelope, single features; what is missing counts as the mean.
+    filters : ndarray, shape (width, generators)
+        Matched filters, in standard deviations of people's music.
+    offsets : ndarray, shape (generators,)
+        What brings the median of people's music to 0.
+    """
+
+    name: str
+    family: str
+    columns: tuple[str, ...]
+    generators: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    filters: Floats
+    offsets: Floats
+
+    @property
+    def view(self) -> str:
+        """What it looks at."""
+        return "values"
+
+    @property
+    def bias(self) -> float:
+        """Its score where the track is as people's music mostly is."""
+        return 0.0
+
+    def standardise(self, x: Floats) -> Floats:
+        """Centre and scale raw input of shape (tracks, width)."""
+        lines = x.shape[1] - len(self.columns)
+        values = standardise(x[:, lines:], self.mean[lines:], self.scale[lines:])
+        return np.concatenate([x[:, :lines] - self.mean[:lines], values], axis=1)
+
+    def fits(self, views: Views) -> Floats:
+        """Fit of every signature in standard deviations of people's music, shape (tracks, generators)."""
+        found: Floats = self.standardise(signature_input(views, self.columns)) @ self.filters + self.offsets
+        return found
+
+    def score(self, views: Views) -> Floats:
+        """Fit of the best signature, shape (tracks,)."""
+        found: Floats = self.fits(views).max(axis=1)
+        return found
+
+    def explain(self, views: Views) -> list[Evidence]:
+        """Which signature the first track fits best, and how well."""
+        fits = self.fits(views)[0]
+        best = int(fits.argmax())
+        whose = self.generators[best] if fits[best] > 0.0 else "any known generator"
+        return [Evidence(f"signature of {whose}", float(fits[best]), float("nan"))]
+
+
+def signature_input(views: Views, columns: tuple[str, ...]) -> Floats:
+    """Join fine structure, envelope and single features, shape (tracks, width)."""
+    chosen = [_numbers()[name] for name in columns]
+    return np.concatenate([views.get("levelled"), views.get("modulation"), views.values[:, chosen]], axis=1)
 
 
 @dataclass(frozen=True)

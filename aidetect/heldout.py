@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from . import alignment
 from .dataset import FeatureTable
-from .detector import Expert, narrow
+from .detector import Expert, unheard
 from .experts import LinearExpert, Views
 from .features import describe_features
 from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
@@ -54,9 +54,9 @@ class HeldOut:
     known: Mapping[int, KnownRange] = field(default_factory=dict)
     shares: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
 
-    def withheld(self, table: FeatureTable) -> Mask:
+    def withheld(self, table: FeatureTable, probability: Floats) -> Mask:
         """On which tracks no verdict is given, whatever their probability."""
-        found = narrow(table.values)
+        found = unheard(table.values, probability)
         for number, known in self.known.items():
             found[self.fold == number] |= self.shares[self.fold == number] > known.limit
         return found

@@ -19,8 +19,9 @@ from .errors import ModelFileError, OutputError
 
 __all__ = ["FORMAT", "model_folder", "read_model", "write_model"]
 
-FORMAT = 2
-"""Version of the layout; older ones stay readable. Files of format 1 know nothing of changes of speed."""
+FORMAT = 3
+"""Version of the layout; older ones stay readable. Files of format 1 know nothing of changes of speed, those of format
+2 nothing of signatures."""
 
 _KIND = "aidetect-model"
 _LARGEST = 256 << 20  # bytes unpacked: a small file must not fill the memory

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _FLOOR = 0.6  # share of people's tracks below whose score an expert's word is levelled off
-_CEILING = 0.8  # share of AI tracks above whose score it is levelled off as well
+_CEILING = 0.995  # the same above which it is levelled off as well: of what is rarer, too little is known
 _SOFT = 0.3  # of half the range in which two thirds of people's tracks lie: how softly
 _UNSEEN_SHARE = 0.25  # of the combiner's lesson: tracks of generators that the experts had not met
 _LEAST_SPREAD = 0.1  # log-odds: an expert that says nearly the same of every track must not be blown up
@@ -117,9 +117,11 @@ def fit_combiners(
 
 def _combiner(scores: Mapping[str, Floats], ai: Mask, weight: Floats, seconds: Floats) -> Combiner:
     """Logistic regression with weights that may not be negative: no expert is used against its own word."""
-    low, floor, high = (np.array([np.quantile(scores[n][~ai], q) for n in scores]) for q in (0.16, _FLOOR, 0.84))
+    low, floor, high, top = (
+        np.array([np.quantile(scores[n][~ai], q) for n in scores]) for q in (0.16, _FLOOR, 0.84, _CEILING)
+    )
     width = np.maximum(_SOFT * 0.5 * (high - low), _SOFT * _LEAST_SPREAD)
-    ceiling = np.maximum([np.quantile(scores[n][ai], _CEILING) for n in scores], floor + 2.0 * width)
+    ceiling = np.maximum(top, floor + 2.0 * width)
     limits = zip(scores, floor, ceiling, width, strict=True)
     x = np.stack([soft_clip(scores[n], low=f, high=c, width=w) for n, f, c, w in limits], axis=1)
     middle = 0.5 * (np.average(x[ai], axis=0, weights=weight[ai]) + np.average(x[~ai], axis=0, weights=weight[~ai]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from .combiner import probability_of
-from .dataset import FeatureTable, concatenate, load_table, table_of
-from .detector import Detector, default_model_path
+from .dataset import FeatureTable, table_of
+from .detector import Detector
 from .errors import TrainingError
 from .evaluation import metrics
 from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
 from .heldout import out_of_family, out_of_source
-from .labels import CLASSES, LabelledTrack, from_folders
+from .labels import CLASSES, LabelledTrack
 from .novelty import fit_range, limit_of
 from .splits import FOLDS, MIN_SOURCES, folds_of, row_weights, split_groups
 from .stacking import Lesson, cross_fitted
 from .verdicts import choose_thresholds
 
-__all__ = ["add_generator", "fit_detector", "fold_detectors", "train", "with_addition"]
+__all__ = ["fit_detector", "fold_detectors", "train"]
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-ADDITION_SHARE = 0.3
-"""Least weight of a generator that is added, as a share of all AI tracks."""
 _MIN_TRACKS = 8
 
 
@@ -154,7 +151,7 @@ def fit_detector(
     )
     rows = np.arange(len(table))
     experts = tuple(fit_expert(recipe, table, views, weight, rows, seed=seed) for recipe in recipes)
-    verdicts = thresholds.verdicts(probability, seconds=table.seconds(), withheld=found.withheld(table))
+    verdicts = thresholds.verdicts(probability, seconds=table.seconds(), withheld=found.withheld(table, probability))
     about = {
         "version": version,
         "data": table.digest(),
@@ -219,88 +216,3 @@ def fold_detectors(
             experts, found.gates[number], combiners, thresholds, found.known[number], {"version": f"fold {number}"}
         )
     return detectors, dict(zip(table.column("source").tolist(), fold.tolist(), strict=True))
-
-
-def add_generator(
-    tracks: str | os.PathLike[str] | Sequence[LabelledTrack],
-    *,
-    generator: str,
-    detector: Detector | None = None,
-    table: str | os.PathLike[str] | None = None,
-    out: str | os.PathLike[str] | None = None,
-    augment: int = 2,
-    store: str | os.PathLike[str] | None = None,
-    jobs: int = 1,
-    report: Callable[[str], None] = lambda message: None,
-    progress: Callable[[Any, int], Any] = lambda items, total: items,
-) -> Detector:
-    """Teach a detector a generator it does not know from some 20 of its tracks.
-
-    The experts are trained again on the feature table together with the new tracks; combiner and thresholds, which come
-    from unseen sources, stay.
-
-    Parameters
-    ----------
-    tracks : path or sequence of LabelledTrack
-        A folder of tracks of the generator, or labelled tracks.
-    generator : str
-        Its name.
-    detector : Detector, optional
-        What to start from; by default the model that comes with the library.
-    table : path, optional
-        Folder of the feature table that `detector` was trained on; by default the one that comes with the library.
-    out, augment, store, jobs, report, progress
-        As in :func:`train`.
-
-    Returns
-    -------
-    Detector
-        Its version and every result name the addition.
-
-    Raises
-    ------
-    LabelsError, TrainingError, OutputError
-    """
-    start = detector or Detector.load()
-    if isinstance(tracks, str | os.PathLike):
-        tracks = from_folders(ai=[tracks], generator=generator)
-    tracks = [replace(track, label="ai", generator=generator) for track in tracks]
-    new = table_of(tracks, augment=augment, store=store, jobs=jobs, report=report, progress=progress)
-    base = load_table(table or default_model_path().parent)
-    taught = with_addition(start, base, new, generator=generator, jobs=jobs)
-    if out is not None:
-        taught.save(out)
-    return taught
-
-
-def with_addition(
-    detector: Detector, base: FeatureTable, new: FeatureTable, *, generator: str, jobs: int = 1, seed: int = 0
-) -> Detector:
-    """Train the experts of `detector` again on `base` and the rows of a new generator."""
-    from joblib import Parallel, delayed
-
-    both = concatenate([base, new])
-    ai = both.column("label") == "ai"
-    weight = row_weights(both)
-    added = np.arange(len(both)) >= len(base)
-    weight[added] *= max(1.0, ADDITION_SHARE * float(weight[ai & ~added].sum()) / float(weight[added].sum()))
-    views = both.views()
-    held = {expert.name: expert for expert in detector.experts}
-    recipes = [recipe for recipe in RECIPES if recipe.name in held and not recipe.simulated]
-    for recipe in recipes:
-        views.get(recipe.view)
-    rows = np.arange(len(both))
-    fitted = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(fit_expert)(recipe, both, views, weight, rows, seed=seed) for recipe in recipes
-    )
-    experts = {**held, **{expert.name: expert for expert in fitted}}.values()
-    count = int((new.column("variant") == "").sum())
-    addition = {"generator": generator, "tracks": count, "data": new.digest()[:16]}
-    about = {
-        **detector.about,
-        "version": f"{detector.version}+{generator}",
-        "additions": [*detector.about.get("additions", []), addition],
-    }
-    plain = both.column("variant") == ""
-    known = fit_range(both.values[plain], limit=detector.known.limit)
-    return replace(detector, experts=tuple(experts), known=known, about=about)

@@ -9,13 +9,15 @@ import soundfile as sf
 from conftest import music
 from tables import made_up
 
-from aidetect import fitting, training
+from aidetect import additions, fitting, training
 from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable
 from aidetect.detector import Detector
 from aidetect.errors import TrainingError
 
-RECIPES = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "dynamics", "voice"))
+RECIPES = tuple(
+    r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "signatures", "dynamics", "voice")
+)
 
 
 def newcomer(*, tracks: int, seed: int) -> FeatureTable:
@@ -29,7 +31,7 @@ def newcomer(*, tracks: int, seed: int) -> FeatureTable:
 def test_a_new_generator_is_learned_and_named() -> None:
     base = made_up(strength=2.0)
     before = training.fit_detector(base, recipes=RECIPES)
-    after = training.with_addition(before, base, newcomer(tracks=20, seed=1), generator="new")
+    after = additions.with_addition(before, base, newcomer(tracks=20, seed=1), generator="new")
     fresh = newcomer(tracks=20, seed=2)
     views = fresh.views()
     assert np.mean(before.decide(views, seconds=fresh.seconds())[0] > 0) < 0.6
@@ -39,6 +41,57 @@ def test_a_new_generator_is_learned_and_named() -> None:
     known = base.views()
     ai = base.column("label") == "ai"
     assert np.mean((after.decide(known, seconds=base.seconds())[0] > 0) == ai) > 0.9
+
+
+def test_an_addition_is_heard_only_beyond_people() -> None:
+    base = made_up(strength=2.0)
+    before = training.fit_detector(base, recipes=RECIPES)
+    after = additions.with_addition(before, base, newcomer(tracks=20, seed=1), generator="new")
+    name = "signature of new"
+    fresh = newcomer(tracks=20, seed=2)
+    evidence = after.decide(fresh.views(), seconds=fresh.seconds())[1][name]
+    people = made_up(strength=2.0, seed=3).take(base.column("label") == "human")
+    silent = after.decide(people.views(), seconds=people.seconds())[1][name]
+    # Measured by 80 people's tracks: at most log(80 / 6), times the factor of the length.
+    seconds = np.float32([90.0])
+    vocal, instrumental = (float(after.combiners[kind].reliance(seconds)[0]) for kind in ("vocal", "instrumental"))
+    most = np.log(80 / 6) * np.where(after.sings(fresh.views()), vocal, instrumental)
+    np.testing.assert_allclose(evidence, most, rtol=0.1)
+    assert np.quantile(silent, 0.9) < 0.1 * most.min()
+    assert [e.name for e in after.experts].count(name) == 1
+    again = additions.with_addition(after, base, newcomer(tracks=20, seed=1), generator="new")
+    assert [e.name for e in again.experts].count(name) == 1
+
+
+def test_evidence_of_an_addition_grows_with_the_people_it_is_measured_by(tmp_path: Path) -> None:
+    detector = Detector.load()
+    rng = np.random.default_rng(0)
+    given = []
+    for count in (100, 1000):
+        people = rng.standard_normal(count).astype(np.float32)
+        combiner = additions.heard_by(detector.combiners, "signature of new", people)["vocal"]
+        scores = {name: np.zeros(3, np.float32) for name in combiner.weights}
+        scores["signature of new"] = np.array([0.0, people.max(), 9.0], np.float32)
+        found = combiner.evidence(scores)["signature of new"]
+        assert found[0] == pytest.approx(0.0, abs=1e-3)
+        assert found[2] == pytest.approx(np.log(count / 6), rel=0.02)
+        assert found[1] < found[2]
+        given.append(found[2])
+    assert given[1] - given[0] == pytest.approx(np.log(10.0), rel=0.02)
+    few = additions.heard_by(detector.combiners, "signature of new", np.zeros(5, np.float32))["vocal"]
+    assert few.weights["signature of new"] == 0.0
+
+
+def test_a_taught_model_is_saved_and_read(tmp_path: Path) -> None:
+    base = made_up(strength=2.0)
+    before = training.fit_detector(base, recipes=RECIPES)
+    after = additions.with_addition(before, base, newcomer(tracks=4, seed=1), generator="new")
+    after.save(tmp_path / "taught.model")
+    fresh = newcomer(tracks=8, seed=2)
+    first, second = (
+        d.decide(fresh.views(), seconds=fresh.seconds())[0] for d in (after, Detector.load(tmp_path / "taught.model"))
+    )
+    np.testing.assert_allclose(first, second, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

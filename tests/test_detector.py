@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import made_up, sped_up
+from tables import NAMES, made_up, sped_up
 
 import aidetect
 from aidetect import fitting, training
@@ -23,7 +23,9 @@ from aidetect.errors import AudioError, ModelFileError, OutputError
 from aidetect.modelfile import read_model, write_model
 from aidetect.verdicts import Thresholds
 
-RECIPES = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture", "texture_net", "dynamics", "voice"))
+RECIPES = tuple(
+    r for r in fitting.RECIPES if r.name in ("peaks", "texture", "texture_net", "signatures", "dynamics", "voice")
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,17 @@ def test_music_over_a_telephone_gets_no_verdict_and_the_reason(song: np.ndarray)
     assert any("kHz" in warning for warning in result.warnings)
 
 
+def test_too_few_bands_stand_against_human_only(small: Detector) -> None:
+    table = made_up(tracks=20)
+    values = np.repeat(table.values[:1], 4, axis=0)
+    values[:, NAMES.index("effective_bandwidth")] = (4_000.0, 4_000.0, 6_000.0, 6_000.0)
+    probability = np.array([0.1, 0.99, 0.1, 0.99], dtype=np.float32)
+    lenient = replace(small, known=replace(small.known, limit=1.0))
+    assert lenient.withheld(values, probability).tolist() == [True, False, False, False]
+    strict = replace(small, known=replace(small.known, limit=-1.0))
+    assert strict.withheld(values, probability).all()
+
+
 def test_short_music_is_told_to_be_short(song: np.ndarray) -> None:
     assert any("6 s" in warning for warning in aidetect.score_array(song, 44_100).warnings)
 
@@ -205,7 +218,7 @@ def test_a_result_says_what_speed_was_undone(
 def test_older_files_know_nothing_of_speed(tmp_path: Path, knows_lines: Detector) -> None:
     knows_lines.save(tmp_path / "new")
     about, arrays = read_model(tmp_path / "new")
-    assert about["format"] == 2
+    assert about["format"] == 3
     assert Detector.load(tmp_path / "new").least_fit == pytest.approx(knows_lines.least_fit)
     del about["least_fit"]
     write_model(tmp_path / "old", about | {"format": 1}, arrays)
@@ -237,6 +250,23 @@ def test_trees_that_run_in_circles_are_refused(tmp_path: Path, small_path: Path)
     write_model(tmp_path / "loop", about, arrays | {"texture.left": left})
     with pytest.raises(ModelFileError, match="trees"):
         Detector.load(tmp_path / "loop")
+
+
+@pytest.mark.parametrize("part", ["mean", "filters", "offsets"])
+def test_signatures_of_the_wrong_shape_are_refused(tmp_path: Path, small_path: Path, part: str) -> None:
+    about, arrays = read_model(small_path)
+    write_model(tmp_path / "cut", about, arrays | {f"signatures.{part}": arrays[f"signatures.{part}"][:-1]})
+    with pytest.raises(ModelFileError, match="shapes"):
+        Detector.load(tmp_path / "cut")
+
+
+def test_a_model_without_signatures_is_read_as_before(tmp_path: Path, knows_lines: Detector) -> None:
+    knows_lines.save(tmp_path / "new")
+    about, arrays = read_model(tmp_path / "new")
+    write_model(tmp_path / "old", about | {"format": 2}, arrays)
+    views = made_up(strength=2.0, seed=1).views()
+    for name, score in knows_lines.scores(views).items():
+        np.testing.assert_array_equal(Detector.load(tmp_path / "old").scores(views)[name], score)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_combiner_never_turns_an_expert_against_itself() -> None:
     assert "voice" not in found["instrumental"].weights
 
 
-def test_an_expert_is_heard_between_what_people_and_what_generators_score() -> None:
+def test_an_expert_is_heard_between_what_most_and_what_hardly_any_people_score() -> None:
     rng = np.random.default_rng(0)
     ai = np.arange(400) % 2 == 0
     scores = {"one": (4.0 * ai + rng.standard_normal(400)).astype(np.float32)}
@@ -33,8 +33,8 @@ def test_an_expert_is_heard_between_what_people_and_what_generators_score() -> N
         return combiner.evidence({"one": np.array(at, dtype=np.float32)})["one"]
 
     assert np.ptp(evidence(-8.0, -2.0)) < 0.01
-    assert np.ptp(evidence(7.0, 20.0)) < 0.01
-    rise = np.diff(evidence(0.0, 1.0, 2.0, 3.0, 4.0))
+    assert np.ptp(evidence(5.0, 20.0)) < 0.01  # one in 200 of people's tracks reaches about 2.6
+    rise = np.diff(evidence(0.0, 1.0, 2.0))
     assert (rise > 0.3).all()
     for start, end in ((-4.0, 2.0), (3.0, -1.0), (2.5, 2.5), (6.0, 12.0)):
         rise = float(np.diff(evidence(start - 0.01, end + 0.01))[0])
