@@ -25,6 +25,7 @@ __all__ = [
     "SignaturesExpert",
     "TreesExpert",
     "Views",
+    "centred",
     "signature_input",
     "standardise",
 ]
@@ -311,15 +312,10 @@ class SignaturesExpert:
         """Its score where the track is as people's music mostly is."""
         return 0.0
 
-    def standardise(self, x: Floats) -> Floats:
-        """Centre and scale raw input of shape (tracks, width)."""
-        lines = x.shape[1] - len(self.columns)
-        values = standardise(x[:, lines:], self.mean[lines:], self.scale[lines:])
-        return np.concatenate([x[:, :lines] - self.mean[:lines], values], axis=1)
-
     def fits(self, views: Views) -> Floats:
         """Fit of every signature in standard deviations of people's music, shape (tracks, generators)."""
-        found: Floats = self.standardise(signature_input(views, self.columns)) @ self.filters + self.offsets
+        x = signature_input(views, self.columns)
+        found: Floats = centred(x, self.mean, self.scale, singles=len(self.columns)) @ self.filters + self.offsets
         return found
 
     def score(self, views: Views) -> Floats:
@@ -339,6 +335,12 @@ def signature_input(views: Views, columns: tuple[str, ...]) -> Floats:
     """Join fine structure, envelope and single features, shape (tracks, width)."""
     chosen = [_numbers()[name] for name in columns]
     return np.concatenate([views.get("levelled"), views.get("modulation"), views.values[:, chosen]], axis=1)
+
+
+def centred(x: Floats, mean: Floats, scale: Floats, *, singles: int) -> Floats:
+    """Centre lines, standardise the last columns, which are single features."""
+    lines = x.shape[1] - singles
+    return np.concatenate([x[:, :lines] - mean[:lines], standardise(x[:, lines:], mean[lines:], scale[lines:])], axis=1)
 
 
 @dataclass(frozen=True)

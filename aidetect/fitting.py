@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,16 @@ import numpy.typing as npt
 from . import vocals
 from .dataset import COMPARED, SIMULATED, FeatureTable
 from .detector import Expert
-from .experts import LinearExpert, NetworkExpert, SignaturesExpert, TreesExpert, Views, signature_input, standardise
+from .experts import (
+    LinearExpert,
+    NetworkExpert,
+    SignaturesExpert,
+    TreesExpert,
+    Views,
+    centred,
+    signature_input,
+    standardise,
+)
 from .features import describe_features
 
 __all__ = ["RECIPES", "VOCAL_ONLY", "Recipe", "fit_expert", "fit_gate", "usable"]
@@ -215,11 +224,8 @@ def _fit_signatures(
     mean, scale = _moments(x[human])
     widths = (views.get("levelled").shape[1], views.get("modulation").shape[1], len(columns))
     scale[: -len(columns)] = 1.0  # all points of a spectrum share one unit
+    z = centred(x, mean, scale, singles=len(columns))
     members = _members(table, rows)
-    plain = SignaturesExpert(
-        recipe.name, recipe.family, columns, tuple(members), mean, scale, x[: len(members)].T, mean[: len(members)]
-    )
-    z = plain.standardise(x)
     people = weight[human] / weight[human].sum()
     filters, offsets, start = [], np.zeros(len(members), dtype=np.float32), 0
     for width, share in zip(widths, _SHARES, strict=True):
@@ -232,7 +238,9 @@ def _fit_signatures(
         steepness = share / (high - low + 1e-9)
         filters.append((matched * steepness).astype(np.float16).astype(np.float32))  # half the file, no loss
         offsets -= middle @ filters[-1] + low * steepness
-    return replace(plain, filters=np.concatenate(filters), offsets=offsets)
+    return SignaturesExpert(
+        recipe.name, recipe.family, columns, tuple(members), mean, scale, np.concatenate(filters), offsets
+    )
 
 
 def _members(table: FeatureTable, rows: Ints) -> dict[str, Mask]:
@@ -243,12 +251,12 @@ def _members(table: FeatureTable, rows: Ints) -> dict[str, Mask]:
     return {g: own for g, own in members.items() if (own & plain).sum() >= _LEAST_TRACKS} or {_UNNAMED: ai}
 
 
-def _matched(centred: Floats, share: Floats, differences: Floats) -> tuple[Floats, Floats]:
+def _matched(people: Floats, share: Floats, differences: Floats) -> tuple[Floats, Floats]:
     """Multiply differences by the inverse of the ridged covariance of people's music.
 
     Parameters
     ----------
-    centred : ndarray, shape (people, width)
+    people : ndarray, shape (people, width)
         People's music, its mean subtracted.
     share : ndarray, shape (people,)
         Weights, 1 in all.
@@ -263,20 +271,20 @@ def _matched(centred: Floats, share: Floats, differences: Floats) -> tuple[Float
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    people = centred * np.sqrt(share)[:, None]
-    rows, width = people.shape
-    ridge = np.float32(_RIDGE * np.square(people).sum() / width + 1e-9)
-    square = people @ people.T if rows < width else people.T @ people  # whichever is smaller
+    weighted = people * np.sqrt(share)[:, None]
+    rows, width = weighted.shape
+    ridge = np.float32(_RIDGE * np.square(weighted).sum() / width + 1e-9)
+    square = weighted @ weighted.T if rows < width else weighted.T @ weighted  # whichever is smaller
     square[np.diag_indices(len(square))] += ridge
     factor = cho_factor(square, overwrite_a=True, check_finite=False)
     if rows < width:
-        found = (differences - people.T @ cho_solve(factor, people @ differences)) / ridge
+        found = (differences - weighted.T @ cho_solve(factor, weighted @ differences)) / ridge
         met = 1.0 - ridge * np.diag(cho_solve(factor, np.eye(rows, dtype=np.float32)))
     else:
         found = cho_solve(factor, differences)
-        met = (people * cho_solve(factor, people.T).T).sum(axis=1)
+        met = (weighted * cho_solve(factor, weighted.T).T).sum(axis=1)
     met = np.clip(met, 0.0, 0.999)[:, None]
-    return found, (centred @ found + met) / (1.0 - met)  # the mean, too, moves away from who is left out
+    return found, (people @ found + met) / (1.0 - met)  # the mean, too, moves away from who is left out
 
 
 def _fit_trees(recipe: Recipe, columns: tuple[str, ...], x: Floats, ai: Mask, weight: Floats, seed: int) -> TreesExpert:
