@@ -95,11 +95,9 @@ def with_addition(
     weight = row_weights(both)
     added = np.arange(len(both)) >= len(base)
     weight[added] *= max(1.0, ADDITION_SHARE * float(weight[ai & ~added].sum()) / float(weight[added].sum()))
-    views = both.views()
+    views = both.views().prepared()
     held = {expert.name: expert for expert in detector.experts}
     recipes = [recipe for recipe in RECIPES if recipe.name in held and not recipe.simulated]
-    for view in {recipe.view for recipe in RECIPES}:
-        views.get(view)  # made once, before threads share them
     rows = np.arange(len(both))
     fitted = Parallel(n_jobs=jobs, prefer="threads")(
         delayed(fit_expert)(recipe, both, views, weight, rows, seed=seed) for recipe in recipes

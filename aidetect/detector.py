@@ -138,7 +138,7 @@ class Detector:
             families[family] = sum(spoken) if spoken else None
         strange = bool(self.known.strange(views.values)[0])
         doubts = _doubts(track) + ([_STRANGE] if strange else [])
-        withheld = bool(self.withheld(views.values, np.array([probability], dtype=np.float32))[0])
+        withheld = strange or bool(unheard(views.values, np.array([probability], dtype=np.float32))[0])
         limits = self.thresholds.limits(track.duration)
         verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
         if speed[0] != 1.0 and verdict != "human":

@@ -69,6 +69,12 @@ class Views:
     def __len__(self) -> int:
         return len(self.values)
 
+    def prepared(self) -> Views:
+        """Make every view now, so that threads which share them do not each make their own."""
+        for view in VIEWS:
+            self.get(view)
+        return self
+
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Views:
         """Return the views of some of the tracks, by a mask or numbers."""
         found = Views(self.values[rows], self._details[rows], self._modulation[rows])

@@ -55,7 +55,7 @@ class HeldOut:
     shares: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
 
     def withheld(self, table: FeatureTable, probability: Floats) -> Mask:
-        """On which tracks no verdict is given, whatever their probability."""
+        """On which tracks no verdict is given: :func:`~aidetect.detector.unheard`, or unlike the other folds."""
         found = unheard(table.values, probability)
         for number, known in self.known.items():
             found[self.fold == number] |= self.shares[self.fold == number] > known.limit
@@ -91,9 +91,7 @@ def out_of_source(
     from joblib import Parallel, delayed
 
     recipes = usable(recipes, table)
-    views = views or table.views()
-    for recipe in recipes:
-        views.get(recipe.view)  # made once, before processes share them
+    views = (views or table.views()).prepared()
     weight, source = row_weights(table), table.column("source")
     numbers = sorted(set(fold.tolist()) - {-1})
     taught = {}

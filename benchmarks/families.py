@@ -27,7 +27,6 @@ from aidetect.combiner import combine, probability_of
 from aidetect.dataset import FeatureTable, load_table
 from aidetect.detector import Detector
 from aidetect.evaluation import auroc, tpr_at
-from aidetect.experts import VIEWS
 from aidetect.fitting import RECIPES, fit_expert
 from aidetect.heldout import out_of_family, out_of_source
 from aidetect.kin import family_of
@@ -98,9 +97,7 @@ def additions(
     for name in popular:
         own = generator == name
         rest = table.take(~own)
-        weight, views = row_weights(rest), rest.views()
-        for view in VIEWS:
-            views.get(view)  # made once, before threads share them
+        weight, views = row_weights(rest), rest.views().prepared()
         rows = np.arange(len(rest))
         recipes = [recipe for recipe in RECIPES if not recipe.simulated]  # what knows no generators at all can stay
         fitted = Parallel(n_jobs=jobs, prefer="threads")(

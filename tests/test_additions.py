@@ -63,7 +63,7 @@ def test_an_addition_is_heard_only_beyond_people() -> None:
     assert [e.name for e in again.experts].count(name) == 1
 
 
-def test_evidence_of_an_addition_grows_with_the_people_it_is_measured_by(tmp_path: Path) -> None:
+def test_evidence_of_an_addition_grows_with_the_people_it_is_measured_by() -> None:
     detector = Detector.load()
     rng = np.random.default_rng(0)
     given = []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tables import made_up
+from tables import NAMES, made_up
 
 from aidetect import fitting
 from aidetect.analysis import GRID
@@ -74,16 +74,10 @@ def test_the_best_fit_counts_and_is_named(expert: SignaturesExpert) -> None:
 def test_a_missing_feature_moves_no_signature(expert: SignaturesExpert) -> None:
     table = of_two_kinds(seed=3).take(np.arange(5))
     mean = replace(table, values=table.values.copy())
-    columns = [i for i, name in enumerate(fitting_names()) if name in expert.columns]
+    columns = [i for i, name in enumerate(NAMES) if name in expert.columns]
     mean.values[:, columns] = expert.mean[-len(columns) :]
     gone = replace(table, values=np.full_like(table.values, np.nan))
     np.testing.assert_allclose(expert.fits(gone.views()), expert.fits(mean.views()), atol=1e-3)
-
-
-def fitting_names() -> list[str]:
-    from tables import NAMES
-
-    return NAMES
 
 
 @pytest.mark.parametrize("width", [40, 400])
