@@ -1,15 +1,15 @@
-"""Alignment: at which speed the lines that experts know fit a track.
+"""Alignment: at which speed a known signature fits a track.
 
 Who plays a recording faster multiplies every frequency by one factor, and lines at known places are missed, however
-strong. On a logarithmic axis a factor is a shift: the weights of a linear expert, slid along the spectrum of a track,
-give its log-odds at every speed. Where it has met the decoder, one speed stands out sharply against all others; for
-people's music the curve is noise. So the search does not take the highest score, which is high for everything once
-there are thousands to choose from, but the highest peak over the curve's own spread.
+strong. On a logarithmic axis a factor is a shift: the filters of signatures, slid along the spectrum of a track, give
+their fits at every speed. Where one has met the decoder, one speed stands out sharply against all others; for people's
+music the curve is noise. So the search does not take the highest fit, which is high for everything once there are
+thousands to choose from, but the highest peak over the curve's own spread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,16 +19,15 @@ import scipy.fft
 from scipy.ndimage import uniform_filter1d
 
 from .analysis import GRID
-from .experts import LinearExpert, Views
-from .modulation import RATES
+from .experts import SignaturesExpert, Views, signature_parts
 
-__all__ = ["LEAST_FIT", "REACH", "curve", "fits", "likely_speeds", "speeds"]
+__all__ = ["LEAST_FIT", "REACH", "curves", "fits", "likely_speeds", "speeds"]
 
 Floats = npt.NDArray[np.float32]
 
-LEAST_FIT = 7.8
-"""Fit from which on a speed is believed; half a percent of people's tracks, of sources that experts do not know, reach
-it at some speed (benchmarks/alignment.py)."""
+LEAST_FIT = 14.0
+"""Fit from which on a speed is believed; two in a thousand of people's tracks, of sources that experts do not know,
+reach it at some speed (benchmarks/alignment.py)."""
 
 REACH = 0.13
 """Natural logarithm of the greatest speed looked for: just over two semitones, and 48 kHz played at 44.1."""
@@ -36,11 +35,9 @@ REACH = 0.13
 _STEP = 1.5e-4  # of that logarithm: half a line's width at 10 kHz
 _TREND = 0.022  # the same: what changes more slowly is no line
 _STANDING = 6e-4  # the same: as near to 1 as a file of its own speed comes
-_LEAST_SPREAD = 0.02  # log-odds
-_SATURATED = np.float32(12.0)  # spreads that no peak of one curve exceeds, so that none decides alone
-_SHARES = {"levelled": 1.0, "peaks": 0.5, "modulation": 0.5}  # of the sum of curves, by view
+_LEAST_SPREAD = 0.02  # spreads of people's music
 _LAGS = round(REACH / _STEP)
-_BATCH = 64  # tracks
+_BATCH = 32  # tracks
 
 
 def speeds(views: Views, experts: Iterable[object], *, least_fit: float = LEAST_FIT) -> Floats:
@@ -51,7 +48,7 @@ def speeds(views: Views, experts: Iterable[object], *, least_fit: float = LEAST_
     views : Views
         Of the tracks.
     experts : iterable
-        Of a detector; those that know lines by their places are used.
+        Of a detector; those that know signatures are used.
     least_fit : float
         What a fit must exceed to be believed.
 
@@ -65,7 +62,7 @@ def speeds(views: Views, experts: Iterable[object], *, least_fit: float = LEAST_
 
 
 def likely_speeds(views: Views, experts: Iterable[object]) -> tuple[Floats, Floats]:
-    """Find the speed at which the experts' lines fit best, and how well.
+    """Find the speed at which a signature fits best, and how well.
 
     Parameters
     ----------
@@ -79,10 +76,11 @@ def likely_speeds(views: Views, experts: Iterable[object]) -> tuple[Floats, Floa
     fit : ndarray of float32, shape (tracks,)
         Height of the peak over the spread of the curve; 0 where the track's own speed is the best.
     """
-    known = _knowing_lines(experts)
-    for expert in known:
-        views.get(expert.view)  # made once, and kept for those who score them
+    known = [expert for expert in experts if isinstance(expert, SignaturesExpert)]
     speed, fit = np.ones(len(views), dtype=np.float32), np.zeros(len(views), dtype=np.float32)
+    if not known:
+        return speed, fit
+    views.get("levelled")  # made once, and kept for those who score it
     for start in range(0, len(views), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(views)))
         found = fits(views.take(rows), known)
@@ -93,59 +91,60 @@ def likely_speeds(views: Views, experts: Iterable[object]) -> tuple[Floats, Floa
     return speed, fit
 
 
-def fits(views: Views, experts: Iterable[object]) -> Floats:
-    """Tell how well the experts' lines fit at every speed.
+def fits(views: Views, experts: Iterable[SignaturesExpert]) -> Floats:
+    """Tell how well the fine structure of a track fits at every speed.
 
     Parameters
     ----------
-    views, experts
-        As in :func:`speeds`.
+    views : Views
+        Of the tracks.
+    experts : iterable of SignaturesExpert
+        At least one.
 
     Returns
     -------
     ndarray of float32, shape (tracks, speeds)
-        Weighted sum of each expert's :func:`curve` over its spread; speeds in equal steps of the logarithm, within
+        Highest of the signatures' :func:`curves` over their spreads; speeds in equal steps of the logarithm, within
         plus and minus :data:`REACH`.
     """
-    total = np.zeros((len(views), 2 * _LAGS + 1), dtype=np.float32)
-    for expert in _knowing_lines(experts):
-        total += np.float32(_SHARES[expert.view]) * _over_spread(curve(views.get(expert.view), expert))
-    return total
+    best = np.full((len(views), 2 * _LAGS + 1), -np.inf, dtype=np.float32)
+    for expert in experts:
+        lines, *_ = signature_parts(len(expert.columns))
+        for curve in curves(views.get("levelled") - expert.mean[lines], expert.filters[lines]):
+            np.maximum(best, _over_spread(curve), out=best)
+    return best
 
 
-def _knowing_lines(experts: Iterable[object]) -> list[LinearExpert]:
-    return [expert for expert in experts if isinstance(expert, LinearExpert) and expert.view in _SHARES]
-
-
-def curve(x: Floats, expert: LinearExpert) -> Floats:
-    """Score views as if each had been played at other speeds.
+def curves(x: Floats, filters: Floats) -> Iterator[Floats]:
+    """Apply filters to spectra as if each had been played at other speeds.
 
     Parameters
     ----------
-    x : ndarray, shape (tracks, width)
-        The expert's view.
-    expert : LinearExpert
-        Of one of the views ``peaks``, ``levelled``, ``modulation``.
+    x : ndarray, shape (tracks, len(GRID))
+        Fine structure.
+    filters : ndarray, shape (len(GRID), filters)
+        Weights.
 
-    Returns
-    -------
+    Yields
+    ------
     ndarray of float32, shape (tracks, speeds)
-        Weighted sums up to a constant, for speeds in equal steps of the logarithm; the middle one is 1.
+        Weighted sums of one filter after the other, for speeds in equal steps of the logarithm; the middle one is 1.
 
     References
     ----------
     Casasent, Psaltis: Position, rotation, and scale invariant optical correlation. Applied Optics 15, 1976 (a change of
     scale is a shift of the logarithm).
     """
-    axis = _axis(*(RATES[[0, -1]] if expert.view == "modulation" else GRID[[0, -1]]).tolist(), x.shape[1])
-    # The transpose of the interpolation: with it, a shift's sum is that of the weights and the interpolated view.
-    spread = np.bincount(axis.point, expert.weights * (1.0 - axis.beyond), axis.length)
-    spread += np.bincount(axis.point + 1, expert.weights * axis.beyond, axis.length)
+    axis = _axis()
     size = scipy.fft.next_fast_len(axis.length + _LAGS, real=True)
-    weights = np.conj(scipy.fft.rfft(spread.astype(np.float32), size))
     logarithmic = x[:, axis.below] * (1.0 - axis.part) + x[:, axis.below + 1] * axis.part
-    found = scipy.fft.irfft(scipy.fft.rfft(logarithmic, size) * weights, size)
-    return np.concatenate([found[:, -_LAGS:], found[:, : _LAGS + 1]], axis=1)
+    spectrum = scipy.fft.rfft(logarithmic, size)
+    for weights in filters.T:
+        # The transpose of the interpolation: with it, a shift's sum is that of the weights and the interpolated view.
+        spread = np.bincount(axis.point, weights * (1.0 - axis.beyond), axis.length)
+        spread += np.bincount(axis.point + 1, weights * axis.beyond, axis.length)
+        found = scipy.fft.irfft(spectrum * np.conj(scipy.fft.rfft(spread.astype(np.float32), size)), size)
+        yield np.concatenate([found[:, -_LAGS:], found[:, : _LAGS + 1]], axis=1)
 
 
 def _peak(curves: Floats) -> npt.NDArray[np.float64]:
@@ -160,8 +159,7 @@ def _peak(curves: Floats) -> npt.NDArray[np.float64]:
 def _over_spread(curves: Floats) -> Floats:
     """Curves without their slow course, in robust standard deviations."""
     fine = curves - uniform_filter1d(curves, round(_TREND / _STEP) | 1, axis=1)
-    spread = 1.4826 * np.median(np.abs(fine), axis=1, keepdims=True) + _LEAST_SPREAD
-    return _SATURATED * np.tanh(fine / spread / _SATURATED)
+    return fine / (1.4826 * np.median(np.abs(fine), axis=1, keepdims=True) + _LEAST_SPREAD)
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ class _Axis:
         Points of the logarithmic axis.
     below, part : ndarray, shape (length,)
         Even point at or below each logarithmic one, and how far on it lies to the next.
-    point, beyond : ndarray, shape (size,)
+    point, beyond : ndarray, shape (len(GRID),)
         The same the other way.
     """
 
@@ -185,12 +183,12 @@ class _Axis:
     beyond: npt.NDArray[np.float64]
 
 
-@lru_cache(maxsize=4)
-def _axis(first: float, last: float, size: int) -> _Axis:
-    even = np.linspace(first, last, size)
-    logarithmic = np.arange(np.log(first), np.log(last), _STEP)
-    below, part = _between((np.exp(logarithmic) - first) / (even[1] - even[0]), size)
-    point, beyond = _between((np.log(even) - np.log(first)) / _STEP, len(logarithmic))
+@lru_cache(maxsize=1)
+def _axis() -> _Axis:
+    even = GRID.astype(np.float64)
+    logarithmic = np.arange(np.log(even[0]), np.log(even[-1]), _STEP)
+    below, part = _between((np.exp(logarithmic) - even[0]) / (even[1] - even[0]), len(even))
+    point, beyond = _between((np.log(even) - np.log(even[0])) / _STEP, len(logarithmic))
     return _Axis(len(logarithmic), below, part.astype(np.float32), point, beyond)
 
 

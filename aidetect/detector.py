@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,14 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from . import alignment
-from .analysis import GRID
 from .combiner import EXTREME, Combiner, combine
 from .errors import ModelFileError, TrainingError
-from .experts import VIEWS, Evidence, LinearExpert, NetworkExpert, SignaturesExpert, TreesExpert, Views
+from .experts import (
+    VIEWS,
+    Evidence,
+    LinearExpert,
+    NetworkExpert,
+    SignaturesExpert,
+    TreesExpert,
+    Views,
+    signature_parts,
+)
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import FAMILIES, describe_features
 from .modelfile import model_folder, read_model, write_model
-from .modulation import RATES
 from .novelty import KnownRange
 from .result import Result
 from .verdicts import Thresholds
@@ -43,7 +50,7 @@ _STRANGE = (
     "verdict is given"
 )
 _ALTERED = (
-    "lines like those of generators fit if the track plays {:.1f} % too {} (so they do, by chance, for one in 200 of "
+    "lines like those of generators fit if the track plays {:.1f} % too {} (so they do, by chance, for one in 500 of "
     "people's tracks): it was judged with that undone"
 )
 
@@ -70,7 +77,7 @@ class Detector:
     about : Mapping
         Version, training data, metrics: what the model card says, JSON-ready.
     least_fit : float
-        How well known lines must fit at another speed for it to be undone before the experts look; see
+        How well a signature must fit at another speed for it to be undone before the experts look; see
         :mod:`aidetect.alignment`.
     """
 
@@ -353,7 +360,7 @@ def _doubts(track: TrackFeatures) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-5.model"
+    return model_folder() / "aidetect-6.model"
 
 
 @lru_cache(maxsize=1)
@@ -393,7 +400,7 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
             }
         )
         if isinstance(expert, SignaturesExpert):
-            experts[-1]["generators"] = list(expert.generators)
+            experts[-1] |= {"generators": list(expert.generators), "limit": float(expert.limit)}
     combiners = {kind: asdict(combiner) for kind, combiner in detector.combiners.items()}
     arrays |= {"known.low": detector.known.low, "known.high": detector.known.high}
     about = {
@@ -434,8 +441,8 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
         )
     limits: dict[str, Any] = {k: None if x is None else float(x) for k, x in about["thresholds"].items()}
     known = _known(about["known"], arrays)
-    # Combiner and thresholds of older files were fitted on tracks as they play.
-    least_fit = float(about["least_fit"]) if about["format"] > 1 else float(np.finfo(np.float32).max)
+    # Older files know nothing of changes of speed, or sought them in another way.
+    least_fit = float(about["least_fit"]) if about["format"] > 3 else float(np.finfo(np.float32).max)
     if not least_fit > 0.0:
         raise ModelFileError("the fit from which on it believes in a change of speed is not positive.")
     return Detector(experts, gate, combiners, Thresholds(**limits), known, dict(about["about"]), least_fit)
@@ -471,7 +478,7 @@ def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
             raise ModelFileError("shapes within it do not agree.")
         return NetworkExpert(name, family, columns, bias=bias, **floats)
     if kind == "signatures":
-        return _signatures(name, family, columns, [str(g) for g in description["generators"]], floats)
+        return _signatures(name, family, columns, description, floats)
     if description["view"] not in VIEWS:
         raise ModelFileError(f"it looks at '{description['view']}', which this version does not know.")
     if floats["weights"].shape != floats["mean"].shape:
@@ -480,14 +487,21 @@ def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
 
 
 def _signatures(
-    name: str, family: str, columns: tuple[str, ...], generators: Sequence[str], floats: Mapping[str, Floats]
+    name: str, family: str, columns: tuple[str, ...], description: Mapping[str, Any], floats: dict[str, Floats]
 ) -> SignaturesExpert:
-    width = len(GRID) + len(RATES) + len(columns)
-    if floats["filters"].shape != (width, len(generators)) or floats["offsets"].shape != (len(generators),):
+    generators = tuple(str(generator) for generator in description["generators"])
+    limit = float(np.finfo(np.float32).max)
+    if "limit" in description:
+        limit = float(description["limit"])
+    else:  # older files know one offset per generator, and no limit
+        floats["offsets"] = np.stack([floats["offsets"], *np.zeros((2, len(generators)), dtype=np.float32)])
+    parts = signature_parts(len(columns))
+    width = parts[-1].stop
+    if floats["filters"].shape != (width, len(generators)) or floats["offsets"].shape != (len(parts), len(generators)):
         raise ModelFileError("shapes within it do not agree.")
-    if len(floats["mean"]) != width or not generators:
+    if len(floats["mean"]) != width or not generators or not limit > 0.0:
         raise ModelFileError("shapes within it do not agree.")
-    return SignaturesExpert(name, family, columns, tuple(generators), **floats)
+    return SignaturesExpert(name, family, columns, generators, **floats, limit=limit)
 
 
 def _trees(

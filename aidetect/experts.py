@@ -27,6 +27,7 @@ __all__ = [
     "Views",
     "centred",
     "signature_input",
+    "signature_parts",
     "standardise",
 ]
 
@@ -281,7 +282,9 @@ class SignaturesExpert:
     """How well the track fits what each known generator has that people's music has not; the best fit counts.
 
     One sum for all generators blurs their lines into each other; a filter per generator keeps them apart, and another
-    generator is one more column.
+    generator is one more column. A filter has three parts, for fine structure, envelope and single features. The last
+    two may add up to `limit` only: a steady pulse at a generator's rate is soon met by chance, lines at a thousand
+    places are not.
 
     Attributes
     ----------
@@ -295,8 +298,10 @@ class SignaturesExpert:
         Of people's music: fine structure, envelope, single features; what is missing counts as the mean.
     filters : ndarray, shape (width, generators)
         Matched filters, in standard deviations of people's music.
-    offsets : ndarray, shape (generators,)
-        What brings the median of people's music to 0.
+    offsets : ndarray, shape (3, generators)
+        What brings the median of people's music to 0 in every part.
+    limit : float
+        Most that the envelope, and the single features, may add to a fit.
     """
 
     name: str
@@ -307,6 +312,7 @@ class SignaturesExpert:
     scale: Floats
     filters: Floats
     offsets: Floats
+    limit: float
 
     @property
     def view(self) -> str:
@@ -320,8 +326,13 @@ class SignaturesExpert:
 
     def fits(self, views: Views) -> Floats:
         """Fit of every signature in standard deviations of people's music, shape (tracks, generators)."""
-        x = signature_input(views, self.columns)
-        found: Floats = centred(x, self.mean, self.scale, singles=len(self.columns)) @ self.filters + self.offsets
+        x = centred(signature_input(views, self.columns), self.mean, self.scale, singles=len(self.columns))
+        found, *others = (
+            x[:, part] @ self.filters[part] + offsets
+            for part, offsets in zip(signature_parts(len(self.columns)), self.offsets, strict=True)
+        )
+        for part in others:
+            found += np.minimum(part, np.float32(self.limit))
         return found
 
     def score(self, views: Views) -> Floats:
@@ -341,6 +352,12 @@ def signature_input(views: Views, columns: tuple[str, ...]) -> Floats:
     """Join fine structure, envelope and single features, shape (tracks, width)."""
     chosen = [_numbers()[name] for name in columns]
     return np.concatenate([views.get("levelled"), views.get("modulation"), views.values[:, chosen]], axis=1)
+
+
+def signature_parts(singles: int) -> tuple[slice, slice, slice]:
+    """Where fine structure, envelope and `singles` single features lie in :func:`signature_input`."""
+    first, second = len(GRID), len(GRID) + len(modulation.RATES)
+    return slice(0, first), slice(first, second), slice(second, second + singles)
 
 
 def centred(x: Floats, mean: Floats, scale: Floats, *, singles: int) -> Floats:

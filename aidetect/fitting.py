@@ -22,6 +22,7 @@ from .experts import (
     Views,
     centred,
     signature_input,
+    signature_parts,
     standardise,
 )
 from .features import describe_features
@@ -39,6 +40,7 @@ _LEAST_TRACKS = 3  # of a generator, that make a signature
 _UNNAMED = "unnamed"
 _SHARES = (2.0, 1.0, 1.0)  # of a signature's fit: fine structure, envelope, single features
 _RIDGE = 2.0  # mean variances of people's music, added to each
+_LIMIT = 4.0  # spreads of people's music: most that envelope or single features may add to a fit
 
 
 @dataclass(frozen=True)
@@ -222,24 +224,30 @@ def _fit_signatures(
     x, weight = signature_input(views.take(rows), columns), weight[rows]
     human = table.column("label")[rows] == "human"
     mean, scale = _moments(x[human])
-    widths = (views.get("levelled").shape[1], views.get("modulation").shape[1], len(columns))
     scale[: -len(columns)] = 1.0  # all points of a spectrum share one unit
     z = centred(x, mean, scale, singles=len(columns))
     members = _members(table, rows)
     people = weight[human] / weight[human].sum()
-    filters, offsets, start = [], np.zeros(len(members), dtype=np.float32), 0
-    for width, share in zip(widths, _SHARES, strict=True):
-        part = z[:, start : start + width]
-        start += width
+    filters, offsets = [], []
+    for place, share in zip(signature_parts(len(columns)), _SHARES, strict=True):
+        part = z[:, place]
         middle = np.average(part[human], axis=0, weights=people)
         means = [np.average(part[own], axis=0, weights=weight[own]) for own in members.values()]
         matched, unmet = _matched(part[human] - middle, people, np.stack(means, axis=1) - middle[:, None])
         low, high = np.quantile(unmet, [0.5, 0.84], axis=0)
         steepness = share / (high - low + 1e-9)
         filters.append((matched * steepness).astype(np.float16).astype(np.float32))  # half the file, no loss
-        offsets -= middle @ filters[-1] + low * steepness
+        offsets.append(-(middle @ filters[-1] + low * steepness).astype(np.float32))
     return SignaturesExpert(
-        recipe.name, recipe.family, columns, tuple(members), mean, scale, np.concatenate(filters), offsets
+        recipe.name,
+        recipe.family,
+        columns,
+        tuple(members),
+        mean,
+        scale,
+        np.concatenate(filters),
+        np.stack(offsets),
+        _LIMIT,
     )
 
 

@@ -105,13 +105,17 @@ def out_of_source(
     tasks = [(number, recipe) for recipe in recipes for number in numbers]
     fitted = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
     by_fold = {n: tuple(e for (m, _), e in zip(tasks, fitted, strict=True) if m == n) for n in numbers}
+
+    def tested(number: int) -> dict[str, Floats]:
+        here = views.take(np.flatnonzero(fold == number))
+        here = here.undone(alignment.speeds(here, by_fold[number]))
+        return {expert.name: expert.score(here) for expert in by_fold[number]}
+
     scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
-    for number, experts in by_fold.items():
-        here = np.flatnonzero(fold == number)
-        tested = views.take(here)
-        tested = tested.undone(alignment.speeds(tested, experts))
-        for expert in experts:
-            scores[expert.name][here] = expert.score(tested)
+    answers = Parallel(n_jobs=jobs, prefer="threads")(delayed(tested)(number) for number in numbers)
+    for number, answer in zip(numbers, answers, strict=True):
+        for name, score in answer.items():
+            scores[name][fold == number] = score
     sings = np.zeros(len(table), dtype=bool)
     pitched = np.isfinite(table.values[:, [f.name for f in describe_features()].index("f0_median")])
     gates = {number: fit_gate(table, taught[number]) for number in numbers}

@@ -19,9 +19,9 @@ from .errors import ModelFileError, OutputError
 
 __all__ = ["FORMAT", "model_folder", "read_model", "write_model"]
 
-FORMAT = 3
-"""Version of the layout; older ones stay readable. Files of format 1 know nothing of changes of speed, those of format
-2 nothing of signatures."""
+FORMAT = 4
+"""Version of the layout; older ones stay readable, and undo no change of speed. Those before 3 know nothing of
+signatures, those of format 3 no limit to what a part of one may add."""
 
 _KIND = "aidetect-model"
 _LARGEST = 256 << 20  # bytes unpacked: a small file must not fill the memory

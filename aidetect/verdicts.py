@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.bool_]
 SHORT = 60.0
 """Seconds below which a track has thresholds of its own: short excerpts are judged with less to go by."""
 
-_SURE = 0.8416  # one-sided 80 %: how sure a bound must be
+_SURE, _SURE_SHORT = 1.6449, 0.8416  # one-sided 95 and 80 %: how sure a bound must be
 _FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
 _TOP = 0.9999
 
@@ -90,8 +90,9 @@ def choose_thresholds(
     """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
-    of 80 % (Wilson 1927); ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the
-    gap closes at the first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
+    of 95 %, for short tracks 80 % (Wilson 1927): to be surer of so few of them would leave hardly any verdict.
+    ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
+    first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
 
     Parameters
     ----------
@@ -105,26 +106,27 @@ def choose_thresholds(
         Bounds.
     """
     limits = []
-    for here in (seconds >= SHORT, seconds < SHORT):
+    for here, sure in ((seconds >= SHORT, _SURE), (seconds < SHORT, _SURE_SHORT)):
         enough = min((here & ai).sum(), (here & ~ai).sum()) >= _FEWEST
         rows = here if enough else np.ones(len(ai), dtype=bool)
-        limits.append(_limits(probability[rows & ~ai], probability[rows & ai], max_false_positive_rate, max_miss_rate))
+        allowed = _allowed(int((rows & ~ai).sum()), max_false_positive_rate, sure if enough else _SURE)
+        limits.append(_limits(probability[rows & ~ai], probability[rows & ai], allowed, max_miss_rate))
     (ai_long, human_long), (ai_short, human_short) = limits
     return Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
 
 
-def _limits(human: Floats, ai: Floats, false_positive_rate: float, miss_rate: float) -> tuple[float, float]:
+def _limits(human: Floats, ai: Floats, allowed: int, miss_rate: float) -> tuple[float, float]:
     human_side, ai_side = np.sort(human)[::-1], np.sort(ai)
-    top = float(human_side[_allowed(len(human_side), false_positive_rate)])
+    top = float(human_side[allowed])
     above = min([float(p) for p in ai_side if p > top], default=1.0)
     upper = max(min(0.5 * (top + above), _TOP), 0.5)
     missed = min(int(np.floor(miss_rate * len(ai_side))), len(ai_side) - 1)
     return upper, min(float(np.nextafter(ai_side[missed], np.float32(0.0))), upper, 0.5)
 
 
-def _allowed(total: int, rate: float) -> int:
-    """Most errors among `total` tracks that leave the rate within its bound."""
+def _allowed(total: int, rate: float, sure: float) -> int:
+    """Most errors among `total` tracks that leave the rate within its bound, `sure` standard deviations surely."""
     count = 0
-    while count + 1 < total and wilson(count + 1, total, z=_SURE)[1] <= rate:
+    while count + 1 < total and wilson(count + 1, total, z=sure)[1] <= rate:
         count += 1
     return count

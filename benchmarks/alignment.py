@@ -25,7 +25,7 @@ from aidetect.labels import read_labels
 from aidetect.splits import folds_of
 from aidetect.store import FeatureStore
 
-KNOW_LINES = tuple(recipe for recipe in RECIPES if recipe.view != "values")
+KNOW_LINES = tuple(recipe for recipe in RECIPES if recipe.kind == "signatures")
 NEAR = 1e-3  # of the true speed
 SHOWN = 3  # tracks of each class in the picture
 
@@ -55,8 +55,8 @@ def draw(curves: dict[str, list[np.ndarray]], path: Path, *, factor: float) -> N
         panel.axvline(100.0 * (factor - 1.0), color="0.8", linewidth=3.0, zorder=0)
         panel.spines[["top", "right"]].set_visible(False)
         panel.legend(loc="upper left", frameon=False, handlelength=1.0)
-    figure.supylabel("fit, in spreads of the curve")
-    panels[-1].set_xlabel("speed at which lines of generators are looked for, % from the file's own")
+    figure.supylabel("best fit of a signature, in spreads of its curve")
+    panels[-1].set_xlabel("speed at which signatures are looked for, % from the file's own")
     panels[0].set_title(f"Whole tracks sped up by {100.0 * (factor - 1.0):.0f} % (grey); dashed: believed from here on")
     figure.savefig(path, dpi=110)
 

@@ -24,7 +24,7 @@ from aidetect.splits import folds_of
 
 LEAST = 30.0
 """Fit from which on a track is listed, in spreads of people's music."""
-KNOW_PLACES = tuple(r for r in RECIPES if r.kind == "signatures" or r.view != "values")
+SIGNATURES = tuple(recipe for recipe in RECIPES if recipe.kind == "signatures")
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     table = load_table(args.table)
     views, fold = table.views(), folds_of(table)
-    held = out_of_source(table, fold, recipes=KNOW_PLACES, views=views, jobs=args.jobs)
+    held = out_of_source(table, fold, recipes=SIGNATURES, views=views, jobs=args.jobs)
     human, plain = table.column("label") == "human", table.column("variant") == ""
     of_source = collections.Counter(table.column("source")[human & plain].tolist())
     found: list[dict[str, object]] = []

@@ -5,9 +5,9 @@ import pytest
 from conftest import music
 
 from aidetect import shimmer, transforms
-from aidetect.alignment import LEAST_FIT, curve, likely_speeds, speeds
+from aidetect.alignment import LEAST_FIT, curves, fits, likely_speeds, speeds
 from aidetect.analysis import GRID
-from aidetect.experts import LinearExpert, Views
+from aidetect.experts import SignaturesExpert, Views
 from aidetect.extraction import describe_features, extract_array
 from aidetect.modulation import RATES
 
@@ -24,12 +24,16 @@ def of_details(details: np.ndarray, heights: np.ndarray | None = None) -> Views:
     return Views(empty, shimmer.quantise(details.astype(np.float32)), np.atleast_2d(heights))
 
 
-def knows(lines: np.ndarray, *, axis: np.ndarray = GRID, view: str = "levelled") -> LinearExpert:
-    """An expert that has learned lines at some places of an axis, and a little noise besides."""
-    weights = 0.01 * np.random.default_rng(3).standard_normal(len(axis))
-    weights[np.round((lines - axis[0]) / (axis[1] - axis[0])).astype(int)] += 0.2
-    flat = np.zeros(len(axis), dtype=np.float32)
-    return LinearExpert(view, "shimmer", view, (), flat, flat + 1, weights.astype(np.float32), 0.0)
+def knows(*generators: np.ndarray) -> SignaturesExpert:
+    """An expert that has learned the lines of some generators, and a little noise besides."""
+    width, rng = len(GRID) + len(RATES), np.random.default_rng(3)
+    filters = np.zeros((width, len(generators)), dtype=np.float32)
+    for i, lines in enumerate(generators):
+        filters[: len(GRID), i] = 0.01 * rng.standard_normal(len(GRID))
+        filters[np.round((lines - GRID[0]) / (GRID[1] - GRID[0])).astype(int), i] += 0.2
+    names, flat = tuple(f"g{i}" for i in range(len(generators))), np.zeros(width, dtype=np.float32)
+    offsets = np.zeros((3, len(generators)), dtype=np.float32)
+    return SignaturesExpert("signatures", "shimmer", (), names, flat, flat + 1, filters, offsets, 4.0)
 
 
 def spectrum(lines: np.ndarray, *, seed: int, height: float = 2.0) -> np.ndarray:
@@ -64,29 +68,26 @@ def test_silence_and_no_experts_fit_at_no_speed() -> None:
     assert len(speeds(of_details(np.zeros((0, len(GRID)))), [knows(LINES)])) == 0
 
 
-def test_spectrum_and_envelope_must_agree() -> None:
-    rates = np.arange(129.2, 1_600.0, 43.07)
-    heights = np.zeros(len(RATES), dtype=np.int8)
-    heights[np.round((rates * 1.03 - RATES[0]) / 0.5).astype(int)] = 8
-    experts = [knows(LINES), knows(rates, axis=RATES, view="modulation")]
-    faint = spectrum(LINES * 1.03, seed=0, height=1.0)
-    both, one = (likely_speeds(of_details(faint, h), experts) for h in (heights, None))
-    assert both[0][0] == pytest.approx(1.03, rel=4e-4)
-    assert both[1][0] > one[1][0] + 2.0
+def test_the_signature_that_fits_best_tells_the_speed() -> None:
+    others = [np.arange(start, 16_000.0, spacing) for start, spacing in ((1_010.0, 101.3), (1_200.0, 125.0))]
+    alone, among = knows(LINES), knows(others[0], LINES, others[1])
+    views = of_details(spectrum(LINES * 1.03, seed=0))
+    assert speeds(views, [among])[0] == pytest.approx(1.03, rel=8e-5)
+    np.testing.assert_array_equal(fits(views, [among, alone]) >= fits(views, [alone]), True)
+    assert speeds(views, [knows(others[0]), alone])[0] == pytest.approx(1.03, rel=8e-5)
 
 
-@pytest.mark.parametrize("view", ["peaks", "levelled", "modulation"])
-def test_a_curve_is_the_expert_s_score_of_the_stretched_view(view: str) -> None:
+def test_a_curve_is_the_fit_of_the_stretched_spectrum() -> None:
     rng = np.random.default_rng(0)
-    axis = (RATES if view == "modulation" else GRID).astype(np.float64)
+    axis = GRID.astype(np.float64)
     x = np.convolve(rng.standard_normal(len(axis)), [0.3, 0.4, 0.3], "same").astype(np.float32)
-    expert = knows(axis[5:-5:30], axis=axis, view=view)
-    found = curve(x[None], expert)[0]
-    middle = len(found) // 2
+    filters = knows(axis[5:-5:30], axis[9:-5:47]).filters[: len(GRID)]
+    found = [curve[0] for curve in curves(x[None], filters)]
+    middle = len(found[0]) // 2
     for shift in (-800, -33, 0, 100, 801):
-        places = axis * np.exp(1.5e-4 * shift)
-        direct = np.interp(places, axis, x, left=0.0, right=0.0) @ expert.weights
-        assert found[middle + shift] == pytest.approx(direct, abs=float(0.15 * found.std()))
+        stretched = np.interp(axis * np.exp(1.5e-4 * shift), axis, x, left=0.0, right=0.0)
+        for curve, direct in zip(found, stretched @ filters, strict=True):
+            assert curve[middle + shift] == pytest.approx(direct, abs=float(0.15 * curve.std()))
 
 
 def test_undoing_a_speed_gives_back_the_views() -> None:

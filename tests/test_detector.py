@@ -20,6 +20,7 @@ import aidetect
 from aidetect import fitting, training
 from aidetect.detector import Detector
 from aidetect.errors import AudioError, ModelFileError, OutputError
+from aidetect.experts import SignaturesExpert
 from aidetect.modelfile import read_model, write_model
 from aidetect.verdicts import Thresholds
 
@@ -181,13 +182,13 @@ def test_foreign_files_are_refused(tmp_path: Path, small_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def knows_lines() -> Detector:
-    recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "modulation")]
+    recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "signatures")]
     return training.fit_detector(made_up(strength=2.0), version="lines", recipes=recipes)
 
 
 @pytest.mark.parametrize("factor", [0.96, 1.03])
 def test_a_change_of_speed_is_undone(knows_lines: Detector, factor: float) -> None:
-    table = made_up(strength=2.0, seed=5)
+    table = made_up(strength=3.0, seed=5)
     ai, seconds = table.column("label") == "ai", table.seconds()
     altered = sped_up(table, factor=factor).views()
     speed = knows_lines.speeds(altered)
@@ -218,7 +219,7 @@ def test_a_result_says_what_speed_was_undone(
 def test_older_files_know_nothing_of_speed(tmp_path: Path, knows_lines: Detector) -> None:
     knows_lines.save(tmp_path / "new")
     about, arrays = read_model(tmp_path / "new")
-    assert about["format"] == 3
+    assert about["format"] == 4
     assert Detector.load(tmp_path / "new").least_fit == pytest.approx(knows_lines.least_fit)
     del about["least_fit"]
     write_model(tmp_path / "old", about | {"format": 1}, arrays)
@@ -267,6 +268,30 @@ def test_a_model_without_signatures_is_read_as_before(tmp_path: Path, knows_line
     views = made_up(strength=2.0, seed=1).views()
     for name, score in knows_lines.scores(views).items():
         np.testing.assert_array_equal(Detector.load(tmp_path / "old").scores(views)[name], score)
+
+
+def test_older_signatures_know_no_limit(tmp_path: Path, small: Detector, small_path: Path) -> None:
+    about, arrays = read_model(small_path)
+    experts = [{k: v for k, v in expert.items() if k != "limit"} for expert in about["experts"]]
+    own = np.array([100.0, -100.0, 0.0], dtype=np.float32)[:, None] + arrays["signatures.offsets"]
+    one = {"signatures.offsets": own.sum(axis=0)}
+    write_model(tmp_path / "old", about | {"format": 3, "experts": experts}, arrays | one)
+    views = made_up(strength=2.0, seed=1).views()
+    (new,) = (expert for expert in small.experts if isinstance(expert, SignaturesExpert))
+    (old,) = (expert for expert in Detector.load(tmp_path / "old").experts if isinstance(expert, SignaturesExpert))
+    np.testing.assert_allclose(old.fits(views), replace(new, limit=1e9).fits(views), atol=1e-3)
+    Detector.load(tmp_path / "old").save(tmp_path / "again")
+    (again,) = (e for e in Detector.load(tmp_path / "again").experts if isinstance(e, SignaturesExpert))
+    np.testing.assert_array_equal(again.fits(views), old.fits(views))
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, None, "much"])
+def test_signatures_without_a_limit_that_can_be_are_refused(tmp_path: Path, small_path: Path, limit: object) -> None:
+    about, arrays = read_model(small_path)
+    experts = [{**e, "limit": limit} if e["kind"] == "signatures" else e for e in about["experts"]]
+    write_model(tmp_path / "odd", {**about, "experts": experts}, arrays)
+    with pytest.raises(ModelFileError):
+        Detector.load(tmp_path / "odd")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from aidetect import fitting
 from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable, concatenate
 from aidetect.evaluation import auroc
-from aidetect.experts import SignaturesExpert
+from aidetect.experts import SignaturesExpert, signature_parts
 
 RECIPE = next(recipe for recipe in fitting.RECIPES if recipe.kind == "signatures")
 PLACES = {"first": np.arange(600, len(GRID) - 1, 90), "second": np.arange(640, len(GRID) - 1, 110)}
@@ -56,6 +56,21 @@ def test_fits_are_in_spreads_of_people_not_met(expert: SignaturesExpert) -> None
     # Three views with shares 2, 1, 1, each of unit spread and independent of the others: sqrt(6) together.
     np.testing.assert_allclose(fits.std(axis=0), np.sqrt(6.0), rtol=0.4)
     np.testing.assert_allclose(fits.mean(axis=0), 0.0, atol=2.0)
+
+
+def test_envelope_and_features_alone_make_no_great_fit(expert: SignaturesExpert) -> None:
+    people = of_two_kinds(seed=1)
+    people = people.take(people.column("label") == "human")
+    _, envelope, singles = (expert.filters[part, 0] for part in signature_parts(len(expert.columns)))
+    columns = [NAMES.index(name) for name in expert.columns]
+    values = people.values.copy()
+    values[:, columns] = np.where(singles > 0.0, 1e4, -1e4)
+    lines = np.where(envelope > 0.0, np.int8(8), np.int8(0))
+    pulse = replace(people, values=values, modulation=np.broadcast_to(lines, people.modulation.shape))
+    before, after = (expert.fits(table.views())[:, 0] for table in (people, pulse))
+    assert (replace(expert, limit=1e9).fits(pulse.views())[:, 0] > 10.0 * expert.limit).all()
+    assert (after > before).all()
+    assert np.median(after) < 2.0 * expert.limit + 2.0  # and what the fine structure adds: 0 within a spread of it
 
 
 def test_the_best_fit_counts_and_is_named(expert: SignaturesExpert) -> None:

@@ -29,12 +29,12 @@ def test_experts_of_a_fold_learn_nothing_of_its_family_nor_of_other_tracks_of_it
 
 
 def test_tracks_are_scored_with_their_speed_undone() -> None:
-    table = made_up(strength=2.0)
+    table = made_up(strength=3.0)
     ai, altered = table.column("label") == "ai", np.arange(len(table)) % 8 < 2
     table = replace(table, **{
         name: np.where(altered[:, None], getattr(sped_up(table, factor=1.03), name), getattr(table, name))
         for name in ("details", "modulation")
     })  # fmt: skip
-    recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "modulation")]
+    recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "signatures")]
     found = heldout.out_of_source(table, splits.folds_of(table), recipes=recipes)
     assert np.median(found.scores["lines"][ai & altered]) > 0.5 * np.median(found.scores["lines"][ai & ~altered]) > 0.0
