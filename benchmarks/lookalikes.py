@@ -22,7 +22,7 @@ from aidetect.fitting import RECIPES
 from aidetect.heldout import out_of_source
 from aidetect.splits import folds_of
 
-LEAST = 30.0
+LEAST = 20.0
 """Fit from which on a track is listed, in spreads of people's music."""
 SIGNATURES = tuple(recipe for recipe in RECIPES if recipe.kind == "signatures")
 
