@@ -14,7 +14,7 @@ from .combiner import Combiner
 from .dataset import FeatureTable, concatenate, load_table, table_of
 from .detector import Detector, Expert, default_model_path
 from .experts import Views
-from .fitting import RECIPES, fit_expert
+from .fitting import RECIPES, SIGNATURES, fit_expert
 from .labels import LabelledTrack, from_folders
 from .novelty import fit_range
 from .splits import folds_of, row_weights
@@ -29,7 +29,6 @@ ADDITION_SHARE = 0.3
 """Least weight of a generator that is added, as a share of all AI tracks."""
 _FLOOR = 0.998  # share of people's tracks at whose fit a signature of an addition begins to speak
 _SOFT = 0.05  # of the way from there to the best fit of people's tracks: how softly
-_SIGNATURES = next(recipe for recipe in RECIPES if recipe.kind == "signatures")
 
 
 def add_generator(
@@ -126,7 +125,7 @@ def with_addition(
 def fit_signature(table: FeatureTable, views: Views, weight: Floats, rows: Ints, *, name: str) -> Expert:
     """Fit an expert that knows the signature of one generator, from rows of people's music and its own."""
     alone = replace(table, rows=tuple({**row, "generator": name} for row in table.rows))
-    recipe = replace(_SIGNATURES, name=f"signature of {name}")
+    recipe = replace(SIGNATURES, name=f"signature of {name}")
     return fit_expert(recipe, alone, views, weight, rows)
 
 

@@ -379,6 +379,7 @@ _ARRAYS = {
     "trees": ("fill", "roots", "feature", "left", "right", "threshold", "value"),
 }
 _OF_COMBINER = ("weights", "floors", "ceilings", "widths", "centres")
+_BEYOND_REACH = float(np.finfo(np.float32).max)  # what no fit exceeds
 _KINDS = {LinearExpert: "linear", NetworkExpert: "network", SignaturesExpert: "signatures", TreesExpert: "trees"}
 
 
@@ -442,7 +443,7 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
     limits: dict[str, Any] = {k: None if x is None else float(x) for k, x in about["thresholds"].items()}
     known = _known(about["known"], arrays)
     # Older files know nothing of changes of speed, or sought them in another way.
-    least_fit = float(about["least_fit"]) if about["format"] > 3 else float(np.finfo(np.float32).max)
+    least_fit = float(about["least_fit"]) if about["format"] > 3 else _BEYOND_REACH
     if not least_fit > 0.0:
         raise ModelFileError("the fit from which on it believes in a change of speed is not positive.")
     return Detector(experts, gate, combiners, Thresholds(**limits), known, dict(about["about"]), least_fit)
@@ -487,20 +488,21 @@ def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
 
 
 def _signatures(
-    name: str, family: str, columns: tuple[str, ...], description: Mapping[str, Any], floats: dict[str, Floats]
+    name: str, family: str, columns: tuple[str, ...], description: Mapping[str, Any], floats: Mapping[str, Floats]
 ) -> SignaturesExpert:
     generators = tuple(str(generator) for generator in description["generators"])
-    limit = float(np.finfo(np.float32).max)
-    if "limit" in description:
-        limit = float(description["limit"])
-    else:  # older files know one offset per generator, and no limit
-        floats["offsets"] = np.stack([floats["offsets"], *np.zeros((2, len(generators)), dtype=np.float32)])
+    limit = float(description.get("limit", _BEYOND_REACH))
+    if "limit" not in description:  # older files know one offset per generator, and no limit
+        none = np.zeros_like(floats["offsets"])
+        floats = {**floats, "offsets": np.stack([floats["offsets"], none, none])}
     parts = signature_parts(len(columns))
     width = parts[-1].stop
     if floats["filters"].shape != (width, len(generators)) or floats["offsets"].shape != (len(parts), len(generators)):
         raise ModelFileError("shapes within it do not agree.")
-    if len(floats["mean"]) != width or not generators or not limit > 0.0:
+    if len(floats["mean"]) != width or not generators:
         raise ModelFileError("shapes within it do not agree.")
+    if not limit > 0.0:
+        raise ModelFileError("the limit of what a part adds to a signature's fit is not positive.")
     return SignaturesExpert(name, family, columns, generators, **floats, limit=limit)
 
 

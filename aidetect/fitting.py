@@ -27,7 +27,7 @@ from .experts import (
 )
 from .features import describe_features
 
-__all__ = ["RECIPES", "VOCAL_ONLY", "Recipe", "fit_expert", "fit_gate", "usable"]
+__all__ = ["RECIPES", "SIGNATURES", "VOCAL_ONLY", "Recipe", "fit_expert", "fit_gate", "usable"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -94,6 +94,8 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("voice", "vocals", "linear", strength=0.01),
 )
 """The experts of a detector."""
+SIGNATURES = next(recipe for recipe in RECIPES if recipe.kind == "signatures")
+"""The one of them that knows every generator by its signature."""
 VOCAL_ONLY = ("voice",)
 """Experts that abstain where nobody sings."""
 

@@ -90,7 +90,7 @@ def choose_thresholds(
     """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
-    of 95 %, for short tracks 80 % (Wilson 1927): to be surer of so few of them would leave hardly any verdict.
+    of 95 %, for short tracks 80 % (Wilson 1927): to be surer of so few would leave nearly twice as many uncertain.
     ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
     first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
 

@@ -19,13 +19,12 @@ from aidetect.dataset import load_table
 from aidetect.detector import Expert
 from aidetect.evaluation import wilson
 from aidetect.experts import Views
-from aidetect.fitting import RECIPES
+from aidetect.fitting import SIGNATURES
 from aidetect.heldout import HeldOut, out_of_source
 from aidetect.labels import read_labels
 from aidetect.splits import folds_of
 from aidetect.store import FeatureStore
 
-KNOW_LINES = tuple(recipe for recipe in RECIPES if recipe.kind == "signatures")
 NEAR = 1e-3  # of the true speed
 SHOWN = 3  # tracks of each class in the picture
 
@@ -65,7 +64,7 @@ def untouched(table_path: str, *, jobs: int) -> tuple[dict[str, float], HeldOut,
     """Align the tracks of the table as they are."""
     table = load_table(table_path)
     fold = folds_of(table)
-    held = out_of_source(table, fold, recipes=KNOW_LINES, jobs=jobs)
+    held = out_of_source(table, fold, recipes=[SIGNATURES], jobs=jobs)
     plain, ai = table.column("variant") == "", table.column("label") == "ai"
     moved = np.zeros(len(table), dtype=bool)
     views = table.views()

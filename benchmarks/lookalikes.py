@@ -18,13 +18,12 @@ import numpy as np
 from aidetect import alignment
 from aidetect.dataset import load_table
 from aidetect.experts import SignaturesExpert
-from aidetect.fitting import RECIPES
+from aidetect.fitting import SIGNATURES
 from aidetect.heldout import out_of_source
 from aidetect.splits import folds_of
 
 LEAST = 20.0
 """Fit from which on a track is listed, in spreads of people's music."""
-SIGNATURES = tuple(recipe for recipe in RECIPES if recipe.kind == "signatures")
 
 
 def main() -> None:
@@ -36,7 +35,7 @@ def main() -> None:
     args = parser.parse_args()
     table = load_table(args.table)
     views, fold = table.views(), folds_of(table)
-    held = out_of_source(table, fold, recipes=SIGNATURES, views=views, jobs=args.jobs)
+    held = out_of_source(table, fold, recipes=[SIGNATURES], views=views, jobs=args.jobs)
     human, plain = table.column("label") == "human", table.column("variant") == ""
     of_source = collections.Counter(table.column("source")[human & plain].tolist())
     found: list[dict[str, object]] = []

@@ -124,9 +124,9 @@ def too_bold(found: list[Evaluation], by: dict[str, np.ndarray], *, least: int =
     for column in HUMAN_SLICES:
         for name in sorted(set(by[column].tolist())):
             here = ~found[0].ai & (by[column] == name)
-            rates = [e.over(here).false_positives for e in found]
-            if here.sum() >= least and np.median(rates) > bound:
-                named.append(f"{column} {name} ({percent(float(np.median(rates)))} of {here.sum()})")
+            rate = float(np.median([np.mean(e.verdict[here] == "ai") for e in found])) if here.sum() >= least else 0.0
+            if rate > bound:
+                named.append(f"{column} {name} ({percent(rate)} of {here.sum()})")
     return "; ".join(named) or "none"
 
 

@@ -216,13 +216,15 @@ def test_a_result_says_what_speed_was_undone(
         assert any("3.0 % too slow" in warning for warning in result.warnings) == told
 
 
-def test_older_files_know_nothing_of_speed(tmp_path: Path, knows_lines: Detector) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_older_files_undo_no_speed(tmp_path: Path, knows_lines: Detector, number: int) -> None:
     knows_lines.save(tmp_path / "new")
     about, arrays = read_model(tmp_path / "new")
     assert about["format"] == 4
     assert Detector.load(tmp_path / "new").least_fit == pytest.approx(knows_lines.least_fit)
-    del about["least_fit"]
-    write_model(tmp_path / "old", about | {"format": 1}, arrays)
+    if number == 1:
+        del about["least_fit"]
+    write_model(tmp_path / "old", about | {"format": number}, arrays)
     old = Detector.load(tmp_path / "old")
     assert (old.speeds(sped_up(made_up(strength=2.0), factor=1.03).views()) == 1.0).all()
     old.save(tmp_path / "again")
@@ -261,12 +263,15 @@ def test_signatures_of_the_wrong_shape_are_refused(tmp_path: Path, small_path: P
         Detector.load(tmp_path / "cut")
 
 
-def test_a_model_without_signatures_is_read_as_before(tmp_path: Path, knows_lines: Detector) -> None:
-    knows_lines.save(tmp_path / "new")
+def test_a_model_without_signatures_is_read_as_before(tmp_path: Path) -> None:
+    recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "modulation")]
+    plain = training.fit_detector(made_up(strength=2.0), version="plain", recipes=recipes)
+    plain.save(tmp_path / "new")
     about, arrays = read_model(tmp_path / "new")
     write_model(tmp_path / "old", about | {"format": 2}, arrays)
     views = made_up(strength=2.0, seed=1).views()
-    for name, score in knows_lines.scores(views).items():
+    assert (plain.speeds(views) == 1.0).all()
+    for name, score in plain.scores(views).items():
         np.testing.assert_array_equal(Detector.load(tmp_path / "old").scores(views)[name], score)
 
 
@@ -285,12 +290,16 @@ def test_older_signatures_know_no_limit(tmp_path: Path, small: Detector, small_p
     np.testing.assert_array_equal(again.fits(views), old.fits(views))
 
 
-@pytest.mark.parametrize("limit", [0.0, -1.0, None, "much"])
-def test_signatures_without_a_limit_that_can_be_are_refused(tmp_path: Path, small_path: Path, limit: object) -> None:
+@pytest.mark.parametrize(
+    ("limit", "said"), [(0.0, "not positive"), (-1.0, "not positive"), (None, "incomplete"), ("much", "incomplete")]
+)
+def test_signatures_without_a_limit_that_can_be_are_refused(
+    tmp_path: Path, small_path: Path, limit: object, said: str
+) -> None:
     about, arrays = read_model(small_path)
     experts = [{**e, "limit": limit} if e["kind"] == "signatures" else e for e in about["experts"]]
     write_model(tmp_path / "odd", {**about, "experts": experts}, arrays)
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match=said):
         Detector.load(tmp_path / "odd")
 
 

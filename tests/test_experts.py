@@ -12,7 +12,6 @@ from aidetect.dataset import FeatureTable, concatenate
 from aidetect.evaluation import auroc
 from aidetect.experts import SignaturesExpert, signature_parts
 
-RECIPE = next(recipe for recipe in fitting.RECIPES if recipe.kind == "signatures")
 PLACES = {"first": np.arange(600, len(GRID) - 1, 90), "second": np.arange(640, len(GRID) - 1, 110)}
 
 
@@ -30,7 +29,9 @@ def of_two_kinds(*, tracks: int = 80, seed: int = 0) -> FeatureTable:
 
 
 def fitted(table: FeatureTable) -> SignaturesExpert:
-    found = fitting.fit_expert(RECIPE, table, table.views(), np.ones(len(table), np.float32), np.arange(len(table)))
+    found = fitting.fit_expert(
+        fitting.SIGNATURES, table, table.views(), np.ones(len(table), np.float32), np.arange(len(table))
+    )
     assert isinstance(found, SignaturesExpert)
     return found
 
