@@ -21,9 +21,10 @@ from scipy.ndimage import uniform_filter1d
 from .analysis import GRID
 from .experts import SignaturesExpert, Views, signature_parts
 
-__all__ = ["LEAST_FIT", "REACH", "curves", "fits", "likely_speeds", "speeds"]
+__all__ = ["LEAST_FIT", "REACH", "curves", "filter_spectra", "fits", "likely_speeds", "speeds"]
 
 Floats = npt.NDArray[np.float32]
+Spectra = npt.NDArray[np.complex64]
 
 LEAST_FIT = 14.0
 """Fit from which on a speed is believed; two in a thousand of people's tracks, of sources that experts do not know,
@@ -110,20 +111,20 @@ def fits(views: Views, experts: Iterable[SignaturesExpert]) -> Floats:
     best = np.full((len(views), 2 * _LAGS + 1), -np.inf, dtype=np.float32)
     for expert in experts:
         lines, *_ = signature_parts(len(expert.columns))
-        for curve in curves(views.get("levelled") - expert.mean[lines], expert.filters[lines]):
+        for curve in curves(views.get("levelled") - expert.mean[lines], _filter_spectra(expert)):
             np.maximum(best, _over_spread(curve), out=best)
     return best
 
 
-def curves(x: Floats, filters: Floats) -> Iterator[Floats]:
-    """Apply filters to spectra as if each had been played at other speeds.
+def curves(x: Floats, spectra: Spectra) -> Iterator[Floats]:
+    """Apply filters to tracks as if each had been played at other speeds.
 
     Parameters
     ----------
     x : ndarray, shape (tracks, len(GRID))
         Fine structure.
-    filters : ndarray, shape (len(GRID), filters)
-        Weights.
+    spectra : ndarray of complex64, shape (filters, bins)
+        From :func:`filter_spectra`.
 
     Yields
     ------
@@ -136,15 +137,40 @@ def curves(x: Floats, filters: Floats) -> Iterator[Floats]:
     scale is a shift of the logarithm).
     """
     axis = _axis()
-    size = scipy.fft.next_fast_len(axis.length + _LAGS, real=True)
     logarithmic = x[:, axis.below] * (1.0 - axis.part) + x[:, axis.below + 1] * axis.part
-    spectrum = scipy.fft.rfft(logarithmic, size)
-    for weights in filters.T:
+    track = scipy.fft.rfft(logarithmic, axis.padded)
+    for spectrum in spectra:
+        found = scipy.fft.irfft(track * spectrum, axis.padded)
+        yield np.concatenate([found[:, -_LAGS:], found[:, : _LAGS + 1]], axis=1)
+
+
+def filter_spectra(filters: Floats) -> Spectra:
+    """Transform filters for :func:`curves`.
+
+    Parameters
+    ----------
+    filters : ndarray, shape (len(GRID), filters)
+        Weights.
+
+    Returns
+    -------
+    ndarray of complex64, shape (filters, bins)
+        Conjugate spectra over the logarithmic axis.
+    """
+    axis = _axis()
+    found = np.empty((filters.shape[1], axis.padded // 2 + 1), dtype=np.complex64)
+    for spectrum, weights in zip(found, filters.T, strict=True):
         # The transpose of the interpolation: with it, a shift's sum is that of the weights and the interpolated view.
         spread = np.bincount(axis.point, weights * (1.0 - axis.beyond), axis.length)
         spread += np.bincount(axis.point + 1, weights * axis.beyond, axis.length)
-        found = scipy.fft.irfft(spectrum * np.conj(scipy.fft.rfft(spread.astype(np.float32), size)), size)
-        yield np.concatenate([found[:, -_LAGS:], found[:, : _LAGS + 1]], axis=1)
+        spectrum[:] = np.conj(scipy.fft.rfft(spread.astype(np.float32), axis.padded))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _filter_spectra(expert: SignaturesExpert) -> Spectra:
+    lines, *_ = signature_parts(len(expert.columns))
+    return filter_spectra(expert.filters[lines])
 
 
 def _peak(curves: Floats) -> npt.NDArray[np.float64]:
@@ -170,6 +196,8 @@ class _Axis:
     ----------
     length : int
         Points of the logarithmic axis.
+    padded : int
+        Points with which a transform is fast and shifts do not run into each other.
     below, part : ndarray, shape (length,)
         Even point at or below each logarithmic one, and how far on it lies to the next.
     point, beyond : ndarray, shape (len(GRID),)
@@ -177,6 +205,7 @@ class _Axis:
     """
 
     length: int
+    padded: int
     below: npt.NDArray[np.int64]
     part: Floats
     point: npt.NDArray[np.int64]
@@ -189,7 +218,8 @@ def _axis() -> _Axis:
     logarithmic = np.arange(np.log(even[0]), np.log(even[-1]), _STEP)
     below, part = _between((np.exp(logarithmic) - even[0]) / (even[1] - even[0]), len(even))
     point, beyond = _between((np.log(even) - np.log(even[0])) / _STEP, len(logarithmic))
-    return _Axis(len(logarithmic), below, part.astype(np.float32), point, beyond)
+    padded = scipy.fft.next_fast_len(len(logarithmic) + _LAGS, real=True)
+    return _Axis(len(logarithmic), padded, below, part.astype(np.float32), point, beyond)
 
 
 def _between(position: npt.NDArray[np.float64], size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:

@@ -277,7 +277,7 @@ class NetworkExpert:
         return _named(self.columns, parts, views)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==; what is derived from it is kept by identity
 class SignaturesExpert:
     """How well the track fits what each known generator has that people's music has not; the best fit counts.
 
