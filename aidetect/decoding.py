@@ -15,573 +15,50 @@ Nothing but :class:`~aidetect.errors.AidetectError` leaves this module because o
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import stat
-import struct
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO
 
-import av
 import numpy as np
 import numpy.typing as npt
-import soundfile as sf
 import soxr
 
+from .channels import downmix_matrix, layout_of
+from .containers import recognised
+from .decoders import (
+    CHUNK,
+    MAX_CHANNELS,
+    MAX_NATIVE_RATE,
+    MIN_RATE,
+    Chunk,
+    DecoderSource,
+    open_ffmpeg,
+    open_sndfile,
+    refuse_format,
+    scale_into,
+)
 from .errors import (
     AidetectError,
     AudioError,
     DecodeError,
-    EmptyFileError,
-    FileMissingError,
-    FolderError,
     NoAudioStreamError,
     NotAudioError,
     UnsupportedAudioError,
 )
+from .inputs import AudioInput, take
 
 __all__ = ["MAX_RATE", "MIN_RATE", "AudioStream", "open_array", "open_audio"]
 
 MAX_RATE = 48_000
 """Highest sample rate delivered; files above it are resampled."""
-MIN_RATE = 8_000
-"""Lowest sample rate accepted."""
 
-_MAX_NATIVE_RATE = 192_000
-_MAX_CHANNELS = 8
-_CHUNK = 1 << 16  # frames taken from a decoder at a time
 _ABSURD = 1e10  # a sample beyond this (+200 dB) is damage, and its square would overflow float32
-_SPOOL = 64 << 20  # a pipe is kept in memory up to here, in an unnamed temporary file beyond
 _LEAD_IN = 0.2  # s before an excerpt: the first frames after a jump lean on frames that were not read
 _TOLERANCE = 0.15  # seconds a header may announce too much: encoder delay and padding
-_PY_IO_BUFFER = 1 << 18
-_CONVERT = "convert it to WAV or FLAC with another program and try again"
 
 Samples = npt.NDArray[np.float32]
-
-# ---------------------------------------------------------------------------------------------------------------
-# Channel layouts
-# ---------------------------------------------------------------------------------------------------------------
-
-_MASK_ORDER = (
-    "FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC",
-    "SL", "SR", "TC", "TFL", "TFC", "TFR", "TBL", "TBC", "TBR",
-)  # fmt: skip
-_DEFAULT_LAYOUTS: dict[int, tuple[str, ...]] = {
-    1: ("FC",),
-    2: ("FL", "FR"),
-    3: ("FL", "FR", "FC"),
-    4: ("FL", "FR", "BL", "BR"),
-    5: ("FL", "FR", "FC", "BL", "BR"),
-    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
-    7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
-    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
-}
-_HALF = math.sqrt(0.5)
-_MIX: dict[str, tuple[float, float]] = {
-    # ITU-R BS.775: front 1, centre and surrounds -3 dB, no LFE.
-    "FL": (1.0, 0.0),
-    "FR": (0.0, 1.0),
-    "FC": (_HALF, _HALF),
-    "LFE": (0.0, 0.0),
-    "LFE2": (0.0, 0.0),
-    "BL": (_HALF, 0.0),
-    "BR": (0.0, _HALF),
-    "SL": (_HALF, 0.0),
-    "SR": (0.0, _HALF),
-    "BC": (0.5, 0.5),
-    # Not in BS.775: what carries the sound of one side goes there, the rest to both.
-    "FLC": (_HALF, 0.0),
-    "FRC": (0.0, _HALF),
-    "WL": (_HALF, 0.0),
-    "WR": (0.0, _HALF),
-    "TFL": (_HALF, 0.0),
-    "TFR": (0.0, _HALF),
-    "TBL": (_HALF, 0.0),
-    "TBR": (0.0, _HALF),
-    "TSL": (_HALF, 0.0),
-    "TSR": (0.0, _HALF),
-    "DL": (1.0, 0.0),
-    "DR": (0.0, 1.0),
-}
-_MIX_OTHER = (0.5, 0.5)
-
-
-def _downmix_matrix(layout: tuple[str, ...]) -> Samples:
-    """Return the (2, channels) matrix that folds `layout` to stereo.
-
-    The ITU-R BS.775 coefficients, divided by the larger sum of a row: full scale in every channel at once
-    comes out at full scale and no higher. Channels that BS.775 does not know go to their side with -3 dB,
-    or with one half to both sides where they have none.
-    """
-    mix = np.array([_MIX.get(label, _MIX_OTHER) for label in layout], dtype=np.float64).T
-    top = float(mix.sum(axis=1).max())
-    if top <= 0.0:  # nothing but LFE
-        mix = np.ones((2, len(layout)))
-        top = float(len(layout))
-    return (mix / top).astype(np.float32)
-
-
-def _layout(labels: tuple[str, ...], channels: int) -> tuple[str, ...]:
-    """Return `labels` if they name every one of `channels` channels, else the usual order for that number."""
-    if len(labels) == channels and len(set(labels)) == channels and all(label in _MIX for label in labels):
-        return labels
-    return _DEFAULT_LAYOUTS.get(channels, ("?",) * channels)
-
-
-def _delivered_rate(rate: int) -> int:
-    """Return the rate at which a file of sample rate `rate` is delivered."""
-    if rate <= MAX_RATE:
-        return rate
-    return 44_100 if rate % 11_025 == 0 else 48_000
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Sources: something that yields chunks of native samples
-# ---------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """Native samples, shape (channels, n), with the format they are in."""
-
-    samples: Samples
-    rate: int
-    layout: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Source:
-    """One opened decoder."""
-
-    chunks: Iterator[_Chunk]
-    codec: str
-    close: Callable[[], None]
-    announced: float | None = None  # seconds the header promises, None where it promises nothing to rely on
-    endless: bool = False  # an Ogg file without its end mark
-    skipped: int = 0  # damaged packets stepped over
-    notes: list[str] = field(default_factory=list)
-    length: float | None = None  # seconds, as far as can be told without decoding; for choosing excerpts only
-    restart: Callable[[float], Iterator[_Chunk]] | None = None  # go on at a time in seconds
-
-
-@dataclass(slots=True)
-class _Input:
-    """The bytes to decode: a path or a seekable binary file, and what was learnt from looking at them."""
-
-    name: str
-    path: str | None
-    file: BinaryIO
-    own: bool  # whether `file` is ours to close
-    size: int
-    head: bytes
-
-    def close(self) -> None:
-        if self.own:
-            self.file.close()
-
-
-def _scale(x: npt.NDArray[Any], out: Samples) -> None:
-    """Write `x`, of any real sample type, into `out` with integers scaled to [-1, 1)."""
-    kind = x.dtype.kind
-    if kind == "f":
-        np.copyto(out, x, casting="unsafe")
-        return
-    half = float(2 ** (8 * x.dtype.itemsize - 1))
-    if x.dtype.itemsize > 4:
-        scaled = x.astype(np.float64)
-        np.copyto(out, (scaled - half) / half if kind == "u" else scaled / half, casting="unsafe")
-        return
-    np.multiply(x, np.float32(1.0 / half), out=out, casting="unsafe", dtype=np.float32)
-    if kind == "u":
-        out -= 1.0
-
-
-# -- looking at bytes --------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _PcmFacts:
-    """What the header of a WAV or AIFF file says beyond what libsndfile tells."""
-
-    plain: bool = True  # a sample coding libsndfile knows
-    frames: int | None = None
-    layout: tuple[str, ...] = ()
-
-
-def _read_at(file: BinaryIO, offset: int, count: int) -> bytes:
-    """Read without moving the file: a decoder may be half way through it."""
-    before = file.tell()
-    file.seek(offset)
-    data = file.read(count)
-    file.seek(before)
-    return data if data is not None else b""
-
-
-def _wav_facts(file: BinaryIO, size: int) -> _PcmFacts:
-    """Walk the chunks of a RIFF/WAVE file up to its data."""
-    facts = _PcmFacts()
-    head = _read_at(file, 0, 12)
-    order = ">" if head[:4] == b"RIFX" else "<"
-    position, long_data, block = 12, None, 0
-    for _ in range(1000):
-        header = _read_at(file, position, 8)
-        if len(header) < 8:
-            break
-        kind, length = header[:4], struct.unpack(order + "I", header[4:])[0]
-        if kind == b"ds64":
-            body = _read_at(file, position + 8, 16)
-            if len(body) == 16:
-                long_data = struct.unpack(order + "Q", body[8:])[0]
-        elif kind == b"fmt ":
-            body = _read_at(file, position + 8, min(length, 40))
-            if len(body) < 16:
-                break
-            tag, channels, _, _, block = struct.unpack(order + "HHIIH", body[:14])
-            if tag == 0xFFFE and len(body) >= 26:
-                mask = struct.unpack(order + "I", body[20:24])[0]
-                tag = struct.unpack(order + "H", body[24:26])[0]
-                named = tuple(label for bit, label in enumerate(_MASK_ORDER) if mask >> bit & 1)
-                if len(named) == channels:
-                    facts.layout = named
-            facts.plain = tag in (1, 3, 6, 7)
-        elif kind == b"data":
-            if length == 0xFFFFFFFF and long_data is not None:
-                length = long_data
-            # Programs that write to a pipe leave these in place of a length.
-            unknown = length == 0 or 0x7FFFF000 <= length <= 0x80000000 or 0xFFFFF000 <= length <= 0xFFFFFFFF
-            if not unknown and block and facts.plain:
-                facts.frames = length // block
-            break
-        position += 8 + length + (length & 1)
-        if position >= size:
-            break
-    return facts
-
-
-def _aiff_facts(file: BinaryIO, size: int) -> _PcmFacts:
-    """Find the number of frames that an AIFF file announces."""
-    facts = _PcmFacts()
-    position = 12
-    for _ in range(1000):
-        header = _read_at(file, position, 8)
-        if len(header) < 8:
-            break
-        length = struct.unpack(">I", header[4:])[0]
-        if header[:4] == b"COMM":
-            body = _read_at(file, position + 8, 6)
-            if len(body) == 6:
-                facts.frames = struct.unpack(">HI", body)[1] or None
-            break
-        position += 8 + length + (length & 1)
-        if position >= size:
-            break
-    return facts
-
-
-def _id3_length(head: bytes) -> int:
-    """Return the length of the ID3v2 tag that `head` starts with, 0 without one."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    a, b, c, d = head[6:10]
-    return 10 + ((a & 127) << 21 | (b & 127) << 14 | (c & 127) << 7 | (d & 127))
-
-
-def _mp3_counts_frames(item: _Input) -> bool:
-    """Tell whether an MP3 file says how long it is (a Xing, Info or VBRI header with a frame count)."""
-    start = _read_at(item.file, _id3_length(item.head), 4096)
-    sync = start.find(b"\xff")
-    while 0 <= sync < len(start) - 1 and start[sync + 1] & 0xE0 != 0xE0:
-        sync = start.find(b"\xff", sync + 1)
-    if sync < 0:
-        return False
-    first = start[sync : sync + 200]
-    for mark in (b"Xing", b"Info"):
-        at = first.find(mark)
-        if at >= 0 and len(first) >= at + 8:
-            return bool(first[at + 7] & 1)
-    return b"VBRI" in first
-
-
-def _ogg_ends(item: _Input) -> bool:
-    """Tell whether the last page of an Ogg file is whole and marked as the last."""
-    offset = max(0, item.size - 131_072)
-    tail = _read_at(item.file, offset, item.size - offset)
-    at = tail.rfind(b"OggS")
-    if at < 0 or len(tail) < at + 27:
-        return False
-    table = tail[at + 27 : at + 27 + tail[at + 26]]
-    if len(table) < tail[at + 26] or len(tail) < at + 27 + len(table) + sum(table):
-        return False
-    return bool(tail[at + 5] & 4)
-
-
-def _recognised(head: bytes) -> str | None:
-    """Name the kind of audio container `head` belongs to, as far as that is beyond doubt."""
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
-        return "WAV"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "AVI"
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return "AIFF"
-    if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"heic", b"heix", b"mif1", b"msf1"):
-        return "MP4"
-    for magic, kind in (
-        (b"riff\x2e\x91\xcf\x11", "W64"),
-        (b"fLaC", "FLAC"),
-        (b"OggS", "Ogg"),
-        (b"caff", "CAF"),
-        (b".snd", "AU"),
-        (b"ID3", "MP3"),
-        (b"\x1aE\xdf\xa3", "Matroska"),
-        (b"0&\xb2u\x8ef\xcf\x11", "WMA"),
-    ):
-        if head.startswith(magic):
-            return kind
-    return None
-
-
-# -- libsndfile --------------------------------------------------------------------------------------------------
-
-
-def _open_sndfile(item: _Input, kind: str) -> _Source:
-    """Open `item` with libsndfile; raises whatever soundfile raises."""
-    facts = _PcmFacts()
-    if kind == "WAV":
-        facts = _wav_facts(item.file, item.size)
-    elif kind == "AIFF":
-        facts = _aiff_facts(item.file, item.size)
-    if not facts.plain:
-        raise DecodeError(f"{item.name}: not a coding for libsndfile")  # caught: the other decoder is next
-    if item.path is None:
-        item.file.seek(0)
-    handle = sf.SoundFile(item.path if item.path is not None else item.file)
-    rate, channels = int(handle.samplerate), int(handle.channels)
-    codec = handle.subtype.lower() if handle.format != "FLAC" else "flac"
-    if codec.startswith("mpeg_layer"):
-        codec = "mp3"
-    source = _Source(
-        chunks=iter(()),
-        codec=codec,
-        close=handle.close,
-        announced=facts.frames / rate if facts.frames is not None and rate > 0 else None,
-    )
-    layout = _layout(facts.layout, channels)
-
-    def chunks() -> Iterator[_Chunk]:
-        buffer = np.empty((_CHUNK, channels), dtype=np.float32)
-        while True:
-            try:
-                got = handle.read(out=buffer)
-            except Exception:  # soundfile, or a file object of the caller: what was read before stands
-                source.skipped += 1
-                return
-            if len(got) == 0:
-                return
-            yield _Chunk(np.array(got.T, order="C"), rate, layout)  # a copy: the buffer is filled again
-            if len(got) < _CHUNK:
-                return
-
-    def restart(at: float) -> Iterator[_Chunk]:
-        handle.seek(round(at * rate))
-        return chunks()
-
-    if not 1 <= channels <= _MAX_CHANNELS:
-        handle.close()
-        _refuse_format(item.name, rate, channels)
-    source.chunks = chunks()
-    if handle.seekable() and rate > 0:
-        source.length, source.restart = handle.frames / rate, restart
-    return source
-
-
-# -- FFmpeg ------------------------------------------------------------------------------------------------------
-
-# Only self-contained formats: a playlist (hls, concat, dash, sdp) could name other files or the network,
-# and pictures or subtitles are not ours.
-_FORMATS = (
-    "aac ac3 eac3 aiff amr ape asf au avi caf dsf dts dtshd f4v flac flv iff loas matroska webm mlp mov "
-    "mp4 m4a 3gp 3g2 mj2 mp3 mpc mpc8 mpeg mpegts mxf nut ogg oma qoa rm shn spx tak truehd tta voc w64 "
-    "wav wsd wtv wv xwma"
-).replace(" ", ",")
-_RAW_FORMATS = {"aac", "ac3", "eac3", "amr", "dts", "loas", "mlp", "mp3", "mpeg", "mpegts", "shn", "truehd"}
-_TRUSTED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "flac", "wav", "aiff", "w64", "ape", "wv", "tta", "tak"}
-
-
-def _ffmpeg_codec(name: str) -> str:
-    """Turn FFmpeg's name of a codec into the one shown."""
-    if name.startswith("pcm_"):
-        kind = name[4:].removesuffix("le").removesuffix("be").removesuffix("_planar")
-        special = {"f32": "float", "f64": "double", "u8": "pcm_u8", "s8": "pcm_s8", "mulaw": "ulaw"}
-        return special.get(kind, "pcm_" + kind[1:] if kind[:1] == "s" else kind)
-    return name
-
-
-def _open_ffmpeg(item: _Input) -> _Source:
-    """Open `item` with FFmpeg's libraries; raises AudioError or whatever av raises."""
-    target: Any = None
-    if item.path is not None:
-        try:
-            target = "file:" + item.path
-            target.encode("utf-8")
-        except UnicodeEncodeError:
-            target = None
-    if target is None:
-        item.file.seek(0)
-        target = _Reader(item.file)
-    container = av.open(
-        target,
-        mode="r",
-        container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
-        metadata_errors="replace",
-        buffer_size=_PY_IO_BUFFER,
-    )
-    try:
-        return _ffmpeg_source(item, container)
-    except BaseException:
-        container.close()
-        raise
-
-
-def _ffmpeg_source(item: _Input, container: Any) -> _Source:
-    stream = container.streams.best("audio")
-    if stream is None and container.streams.audio:
-        stream = container.streams.audio[0]
-    if stream is None:
-        if container.streams.video:
-            raise NoAudioStreamError(f"{item.name}: this video holds no sound; give a file with an audio track.")
-        raise NoAudioStreamError(f"{item.name}: the file holds no audio track; give a file with sound.")
-    context = stream.codec_context
-    if context is None:
-        raise UnsupportedAudioError(f"{item.name}: no decoder for its sound is installed; {_CONVERT}.")
-    context.thread_count = 1  # files are the unit of parallel work; more threads here cost time and memory
-    kind = str(container.format.name)
-    source = _Source(
-        chunks=iter(()),
-        codec=_ffmpeg_codec(str(context.codec.canonical_name).lower()),
-        close=container.close,
-    )
-    if kind in _TRUSTED or (kind == "mp3" and _mp3_counts_frames(item)):
-        if stream.duration is not None and stream.time_base is not None:
-            source.announced = float(stream.duration * stream.time_base)
-        elif container.duration is not None and not container.streams.video:
-            source.announced = container.duration / 1e6
-    elif kind == "ogg":
-        source.endless = not _ogg_ends(item)
-        if stream.duration is not None and stream.time_base is not None:
-            source.announced = float(stream.duration * stream.time_base)
-
-    def frames() -> Iterator[Any]:
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except Exception:  # the container breaks off here; hand out what the decoder still holds
-                source.skipped += 1
-                try:
-                    yield from context.decode(None)
-                except Exception:
-                    pass
-                return
-            try:
-                decoded = packet.decode()
-            except Exception:
-                source.skipped += 1
-                continue
-            yield from decoded
-
-    def chunks() -> Iterator[_Chunk]:
-        fifo = av.AudioFifo()
-        for frame in frames():
-            frame.pts = None  # time stamps of a damaged file jump; the samples are simply joined
-            try:
-                fifo.write(frame)
-            except ValueError:  # the format changes within the stream
-                chunk = _drain(fifo)
-                if chunk is not None:
-                    yield chunk
-                fifo = av.AudioFifo()
-                fifo.write(frame)
-            if fifo.samples >= _CHUNK:
-                chunk = _drain(fifo)
-                if chunk is not None:
-                    yield chunk
-        chunk = _drain(fifo)
-        if chunk is not None:
-            yield chunk
-
-    def restart(at: float) -> Iterator[_Chunk]:
-        container.seek(round(at * 1e6))  # to the frame before it, and with an empty decoder
-        return chunks()
-
-    source.chunks = chunks()
-    if stream.duration is not None and stream.time_base is not None:
-        source.length = float(stream.duration * stream.time_base)
-    elif container.duration is not None:
-        source.length = container.duration / 1e6
-    source.restart = restart
-    return source
-
-
-def _drain(fifo: Any) -> _Chunk | None:
-    """Take all samples out of an AudioFifo."""
-    if fifo.samples <= 0:
-        return None
-    frame = fifo.read(0, True)
-    if frame is None or frame.samples <= 0:
-        return None
-    channels = int(frame.layout.nb_channels)
-    data = frame.to_ndarray()
-    if not frame.format.is_planar:
-        data = data.reshape(-1, channels).T
-    if data.dtype != np.float32 or not data.flags.c_contiguous:
-        out = np.empty(data.shape, dtype=np.float32)
-        _scale(data, out)
-        data = out
-    names = tuple(str(channel.name) for channel in frame.layout.channels)
-    return _Chunk(data, int(frame.sample_rate), _layout(names, channels))
-
-
-class _Reader:
-    """The part of a file object that FFmpeg may use: it must not close the caller's file."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.name = "<memory>"
-
-    def read(self, count: int) -> bytes:
-        try:
-            return self._file.read(count) or b""
-        except Exception:  # an exception here would surface in the middle of native code
-            return b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# The stream
-# ---------------------------------------------------------------------------------------------------------------
-
-
-def _refuse_format(name: str, rate: int, channels: int) -> NoReturn:
-    if not 1 <= channels <= _MAX_CHANNELS:
-        raise UnsupportedAudioError(
-            f"{name}: {channels} channels; 1 to {_MAX_CHANNELS} can be judged. Mix it down to stereo first."
-        )
-    raise UnsupportedAudioError(
-        f"{name}: a sample rate of {rate} Hz; {MIN_RATE} to {_MAX_NATIVE_RATE} Hz can be judged. "
-        "Give the recording at its original rate."
-    )
 
 
 class AudioStream:
@@ -614,7 +91,7 @@ class AudioStream:
     front-of-centre) go to their own side with 0.7071, or to both with 0.5.
     """
 
-    def __init__(self, name: str, source: _Source, closers: list[Callable[[], None]]) -> None:
+    def __init__(self, name: str, source: DecoderSource, closers: list[Callable[[], None]]) -> None:
         self.name = name
         self.codec = source.codec
         self.warnings: list[str] = []
@@ -634,11 +111,11 @@ class AudioStream:
                 f"{name}: its header is in order but not one sample could be decoded; "
                 "the file is damaged, get a fresh copy."
             )
-        self._first: _Chunk | None = first
+        self._first: Chunk | None = first
         self.native_rate = first.rate
         self.native_channels = int(first.samples.shape[0])
-        if not MIN_RATE <= self.native_rate <= _MAX_NATIVE_RATE or self.native_channels > _MAX_CHANNELS:
-            _refuse_format(name, self.native_rate, self.native_channels)
+        if not MIN_RATE <= self.native_rate <= MAX_NATIVE_RATE or self.native_channels > MAX_CHANNELS:
+            refuse_format(name, self.native_rate, self.native_channels)
         self.rate = _delivered_rate(self.native_rate)
         self.channels = min(self.native_channels, 2)
 
@@ -768,7 +245,7 @@ class AudioStream:
         finally:
             self.close()
 
-    def _native(self) -> Iterator[_Chunk]:
+    def _native(self) -> Iterator[Chunk]:
         """Yield the native chunks, made finite, then say what was missing."""
         first, self._first = self._first, None
         decoded = 0.0
@@ -831,12 +308,12 @@ class AudioStream:
                     self._source.notes.append(
                         "the sample rate or the channels change within the file; all was brought to the first format"
                     )
-                    if channels > _MAX_CHANNELS or not MIN_RATE <= chunk.rate <= _MAX_NATIVE_RATE:
+                    if channels > MAX_CHANNELS or not MIN_RATE <= chunk.rate <= MAX_NATIVE_RATE:
                         return
                 current = (chunk.rate, chunk.layout)
                 matrix = None
                 if channels > 2 or channels != self.channels:
-                    matrix = _downmix_matrix(chunk.layout) if channels > 2 else np.ones((2, 1), np.float32)
+                    matrix = downmix_matrix(chunk.layout) if channels > 2 else np.ones((2, 1), np.float32)
                     if self.channels == 1:
                         matrix = (
                             matrix.mean(axis=0, keepdims=True) if channels > 2 else np.full((1, 2), 0.5, np.float32)
@@ -860,9 +337,11 @@ class AudioStream:
             yield np.ascontiguousarray(y.reshape(len(y), -1).T)
 
 
-# ---------------------------------------------------------------------------------------------------------------
-# Opening
-# ---------------------------------------------------------------------------------------------------------------
+def _delivered_rate(rate: int) -> int:
+    """Return the rate at which a file of sample rate `rate` is delivered."""
+    if rate <= MAX_RATE:
+        return rate
+    return 44_100 if rate % 11_025 == 0 else 48_000
 
 
 def open_audio(source: str | os.PathLike[str] | BinaryIO) -> AudioStream:
@@ -896,7 +375,7 @@ def open_audio(source: str | os.PathLike[str] | BinaryIO) -> AudioStream:
     ...     for block in stream.blocks():
     ...         print(block.shape)
     """
-    item = _take(source)
+    item = take(source)
     try:
         return _decode(item)
     except BaseException:
@@ -907,17 +386,17 @@ def open_audio(source: str | os.PathLike[str] | BinaryIO) -> AudioStream:
         raise
 
 
-def _decode(item: _Input) -> AudioStream:
+def _decode(item: AudioInput) -> AudioStream:
     """Try the decoders in turn."""
-    kind = _recognised(item.head)
-    attempts: list[Callable[[], _Source]] = [lambda: _open_ffmpeg(item)]
+    kind = recognised(item.head)
+    attempts: list[Callable[[], DecoderSource]] = [lambda: open_ffmpeg(item)]
     if kind in ("WAV", "AIFF", "W64", "AU", "CAF"):
-        attempts.insert(0, lambda: _open_sndfile(item, kind))
+        attempts.insert(0, lambda: open_sndfile(item, kind))
     elif kind in ("Ogg", "FLAC"):
-        attempts.append(lambda: _open_sndfile(item, kind))
+        attempts.append(lambda: open_sndfile(item, kind))
     verdict: AudioError | None = None
     for attempt in attempts:
-        opened: _Source | None = None
+        opened: DecoderSource | None = None
         try:
             opened = attempt()
             return AudioStream(item.name, opened, [opened.close, item.close])
@@ -940,103 +419,6 @@ def _decode(item: _Input) -> AudioStream:
         f"{item.name}: this starts like a {kind} file but not one sample could be decoded{hint}; "
         "the file is damaged or cut short, get a fresh copy."
     )
-
-
-def _take(source: str | os.PathLike[str] | BinaryIO) -> _Input:
-    """Look at what was given and turn it into a path or a seekable file."""
-    if isinstance(source, str | os.PathLike):
-        path = os.fspath(source)
-        if isinstance(path, str):
-            return _take_path(path)
-    if isinstance(source, np.ndarray):
-        raise UnsupportedAudioError("an array was given where a file was expected; use open_array(y, sr).")
-    if not callable(getattr(source, "read", None)):
-        raise UnsupportedAudioError(
-            f"a {type(source).__name__} was given where a path or a binary file object was expected; "
-            "wrap bytes in io.BytesIO."
-        )
-    return _take_file(source)
-
-
-def _take_path(path: str) -> _Input:
-    try:
-        about = os.stat(path)
-        if stat.S_ISDIR(about.st_mode):
-            raise FolderError(f"{path}: this is a folder; give the audio files in it.")
-        if not (stat.S_ISREG(about.st_mode) or stat.S_ISFIFO(about.st_mode)):
-            raise NotAudioError(f"{path}: this is a device, not an audio file; give a file.")
-        file = open(path, "rb")  # noqa: SIM115 - lives as long as the stream
-    except (OSError, ValueError) as error:
-        if isinstance(error, IsADirectoryError):
-            raise FolderError(f"{path}: this is a folder; give the audio files in it.") from None
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
-        if missing:
-            raise FileMissingError(f"{path}: there is no such file; check the name.") from None
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its permissions.") from None
-    try:
-        if stat.S_ISFIFO(about.st_mode):
-            spooled = _spool(file, path)
-            file.close()
-            return _inspect(path, None, spooled, own=True)
-        return _inspect(path, os.path.abspath(path), file, own=True)
-    except BaseException:
-        file.close()
-        raise
-
-
-def _take_file(file: BinaryIO) -> _Input:
-    label = getattr(file, "name", None)
-    name = label if isinstance(label, str) and label else "<memory>"
-    try:
-        seekable = bool(file.seekable())
-        if seekable:
-            file.seek(0)
-    except Exception:  # an object without seekable(), or one that promised too much
-        seekable = False
-    if seekable:
-        return _inspect(name, None, file, own=False)
-    return _inspect(name, None, _spool(file, name), own=True)
-
-
-def _spool(file: BinaryIO, name: str) -> BinaryIO:
-    """Copy what cannot seek into something that can."""
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - lives as long as the stream
-    try:
-        while True:
-            data = file.read(1 << 20)
-            if not data:
-                break
-            spool.write(_binary(data, name))
-    except BaseException as error:
-        spool.close()
-        if isinstance(error, AidetectError) or not isinstance(error, Exception):
-            raise
-        raise FileMissingError(f"{name}: reading failed ({error}); check where the data comes from.") from None
-    return spool  # type: ignore[return-value]
-
-
-def _binary(data: object, name: str) -> bytes:
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    raise UnsupportedAudioError(f"{name}: the file was opened as text; open it in binary mode ('rb').")
-
-
-def _inspect(name: str, path: str | None, file: BinaryIO, *, own: bool) -> _Input:
-    try:
-        file.seek(0)
-        head = _binary(file.read(64), name)
-        size = file.seek(0, io.SEEK_END)
-        if not isinstance(size, int):
-            size = file.tell()
-        file.seek(0)
-    except AidetectError:
-        raise
-    except Exception as error:
-        raise FileMissingError(f"{name}: reading failed ({error}); check the file and its disk.") from None
-    if not head:
-        raise EmptyFileError(f"{name}: the file is empty (0 bytes); get a fresh copy.")
-    return _Input(name=name, path=path, file=file, own=own, size=size, head=head)
 
 
 def open_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> AudioStream:
@@ -1085,7 +467,7 @@ def open_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> AudioSt
         raise UnsupportedAudioError(f"{name}: the array holds NaN or infinite samples; mend or cut them out first.")
     if x.ndim == 1:
         x = x[np.newaxis]
-    elif x.shape[0] > _MAX_CHANNELS and x.shape[1] <= _MAX_CHANNELS:
+    elif x.shape[0] > MAX_CHANNELS and x.shape[1] <= MAX_CHANNELS:
         raise UnsupportedAudioError(
             f"{name}: shape {x.shape} looks like (n, channels); give (channels, n): transpose it with y.T."
         )
@@ -1097,16 +479,16 @@ def open_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> AudioSt
     if not whole:
         raise UnsupportedAudioError(f"{name}: a sample rate of {sr!r} Hz; give a whole number such as 44100.")
     channels = int(x.shape[0])
-    if channels > _MAX_CHANNELS or not MIN_RATE <= rate <= _MAX_NATIVE_RATE:
-        _refuse_format(name, rate, channels)
-    layout = _layout((), channels)
+    if channels > MAX_CHANNELS or not MIN_RATE <= rate <= MAX_NATIVE_RATE:
+        refuse_format(name, rate, channels)
+    layout = layout_of((), channels)
 
-    def chunks() -> Iterator[_Chunk]:
-        for start in range(0, x.shape[1], _CHUNK):
-            part = x[:, start : start + _CHUNK]
+    def chunks() -> Iterator[Chunk]:
+        for start in range(0, x.shape[1], CHUNK):
+            part = x[:, start : start + CHUNK]
             out = np.empty(part.shape, dtype=np.float32)
             with np.errstate(over="ignore", invalid="ignore"):
-                _scale(part, out)
-            yield _Chunk(out, rate, layout)
+                scale_into(part, out)
+            yield Chunk(out, rate, layout)
 
-    return AudioStream(name, _Source(chunks=chunks(), codec="", close=lambda: None), [])
+    return AudioStream(name, DecoderSource(chunks=chunks(), codec="", close=lambda: None), [])
