@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +112,7 @@ def fits(views: Views, experts: Iterable[SignaturesExpert]) -> Floats:
     best = np.full((len(views), 2 * _LAGS + 1), -np.inf, dtype=np.float32)
     for expert in experts:
         lines, *_ = signature_parts(len(expert.columns))
-        for curve in curves(views.get("levelled") - expert.mean[lines], _filter_spectra(expert)):
+        for curve in curves(views.get("levelled") - expert.mean[lines], _spectra_of(expert)):
             np.maximum(best, _over_spread(curve), out=best)
     return best
 
@@ -167,10 +168,16 @@ def filter_spectra(filters: Floats) -> Spectra:
     return found
 
 
-@lru_cache(maxsize=4)
-def _filter_spectra(expert: SignaturesExpert) -> Spectra:
-    lines, *_ = signature_parts(len(expert.columns))
-    return filter_spectra(expert.filters[lines])
+_KEPT: WeakKeyDictionary[SignaturesExpert, Spectra] = WeakKeyDictionary()
+
+
+def _spectra_of(expert: SignaturesExpert) -> Spectra:
+    """Spectra of an expert's filters, made once and kept as long as it."""
+    found = _KEPT.get(expert)
+    if found is None:
+        lines, *_ = signature_parts(len(expert.columns))
+        found = _KEPT[expert] = filter_spectra(expert.filters[lines])
+    return found
 
 
 def _peak(curves: Floats) -> npt.NDArray[np.float64]:

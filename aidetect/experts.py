@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,11 @@ import numpy.typing as npt
 from . import modulation, shimmer
 from .analysis import GRID
 from .extraction import TrackFeatures
-from .features import describe_features
+from .features import feature_number
 
 __all__ = [
     "VIEWS",
+    "WIDTHS",
     "Evidence",
     "LinearExpert",
     "NetworkExpert",
@@ -37,6 +37,9 @@ Ints = npt.NDArray[np.int32]
 VIEWS = ("peaks", "levelled", "modulation", "values")
 """Ways to look at a track: lines over the hull, fine structure over its spread, lines in the envelope,
 single features."""
+
+WIDTHS = {"peaks": len(GRID), "levelled": len(GRID), "modulation": len(modulation.RATES)}
+"""Width of the views that are no single features."""
 
 _CLIP = 5.0  # standard deviations a single feature may lie out
 _REGIONS = ((1, 2), (2, 4), (4, 6), (6, 8), (8, 11), (11, 14), (14, 16))  # kHz, in which lines are explained
@@ -129,11 +132,6 @@ def _lines_and_gaps(details: Floats) -> Floats:
     return np.clip(shimmer.levelled(details), -3.0, 5.0)
 
 
-@lru_cache(maxsize=1)
-def _numbers() -> dict[str, int]:
-    return {feature.name: i for i, feature in enumerate(describe_features())}
-
-
 @dataclass(frozen=True)
 class Evidence:
     """One thing that moved an answer.
@@ -157,7 +155,8 @@ def _named(columns: tuple[str, ...], parts: npt.NDArray[np.floating], views: Vie
     """Pair what each feature adds with its name and its value on the first track."""
     values = views.values[0]
     return [
-        Evidence(name, float(part), float(values[_numbers()[name]])) for name, part in zip(columns, parts, strict=True)
+        Evidence(name, float(part), float(values[feature_number(name)]))
+        for name, part in zip(columns, parts, strict=True)
     ]
 
 
@@ -166,7 +165,7 @@ def standardise(x: Floats, mean: Floats, scale: Floats) -> Floats:
     return np.clip(np.nan_to_num((x - mean) / scale, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearExpert:
     """A weighted sum.
 
@@ -177,7 +176,8 @@ class LinearExpert:
     columns : tuple of str
         For the view ``"values"``: the features used; else empty.
     mean, scale, weights : ndarray, shape (width,)
-        Of the standardised input; what is missing counts as the mean.
+        Of the standardised input. A single feature that is missing counts as the mean; lines where nothing is heard
+        are 0.
     bias : float
         Log-odds at the mean.
     """
@@ -194,7 +194,7 @@ class LinearExpert:
     def _standard(self, views: Views) -> Floats:
         x = views.get(self.view)
         if self.view == "values":
-            x = x[:, [_numbers()[name] for name in self.columns]]
+            x = x[:, [feature_number(name) for name in self.columns]]
         return self.standardise(x)
 
     def standardise(self, x: Floats) -> Floats:
@@ -225,7 +225,7 @@ class LinearExpert:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NetworkExpert:
     """A network with one hidden layer of rectified units.
 
@@ -261,7 +261,7 @@ class NetworkExpert:
         return "values"
 
     def _standard(self, views: Views) -> Floats:
-        x = views.values[:, [_numbers()[name] for name in self.columns]]
+        x = views.values[:, [feature_number(name) for name in self.columns]]
         return standardise(x, self.mean, self.scale)
 
     def score(self, views: Views) -> Floats:
@@ -277,7 +277,7 @@ class NetworkExpert:
         return _named(self.columns, parts, views)
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==; what is derived from it is kept by identity
+@dataclass(frozen=True, eq=False)
 class SignaturesExpert:
     """How well the track fits what each known generator has that people's music has not; the best fit counts.
 
@@ -295,7 +295,8 @@ class SignaturesExpert:
     generators : tuple of str
         Whose signatures it knows.
     mean, scale : ndarray, shape (width,)
-        Of people's music: fine structure, envelope, single features; what is missing counts as the mean.
+        Of people's music: fine structure, envelope, single features. A single feature that is missing counts as the
+        mean; lines where nothing is heard are 0.
     filters : ndarray, shape (width, generators)
         Matched filters, in standard deviations of people's music.
     offsets : ndarray, shape (3, generators)
@@ -350,7 +351,7 @@ class SignaturesExpert:
 
 def signature_input(views: Views, columns: tuple[str, ...]) -> Floats:
     """Join fine structure, envelope and single features, shape (tracks, width)."""
-    chosen = [_numbers()[name] for name in columns]
+    chosen = [feature_number(name) for name in columns]
     return np.concatenate([views.get("levelled"), views.get("modulation"), views.values[:, chosen]], axis=1)
 
 
@@ -366,7 +367,7 @@ def centred(x: Floats, mean: Floats, scale: Floats, *, singles: int) -> Floats:
     return np.concatenate([x[:, :lines] - mean[:lines], standardise(x[:, lines:], mean[lines:], scale[lines:])], axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TreesExpert:
     """A sum of regression trees.
 
@@ -406,7 +407,7 @@ class TreesExpert:
         return "values"
 
     def _inputs(self, views: Views) -> Floats:
-        x = views.values[:, [_numbers()[name] for name in self.columns]]
+        x = views.values[:, [feature_number(name) for name in self.columns]]
         return np.where(np.isfinite(x), x, self.fill).astype(np.float32)
 
     def score(self, views: Views) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-__all__ = ["FAMILIES", "Feature", "describe_features"]
+__all__ = ["FAMILIES", "Feature", "describe_features", "feature_number"]
 
 FAMILIES = ("compression", "shimmer", "vocals")
 """The three families of evidence, in the order in which reports show them."""
@@ -58,3 +58,13 @@ def describe_features() -> tuple[Feature, ...]:
     )
     of_shimmer = (shimmer.FEATURES, tones.FEATURES, transients.FEATURES, grain.FEATURES)
     return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + voice
+
+
+def feature_number(name: str) -> int:
+    """Column of a feature in a feature table; KeyError where nothing is called that."""
+    return _numbers()[name]
+
+
+@lru_cache(maxsize=1)
+def _numbers() -> dict[str, int]:
+    return {feature.name: number for number, feature in enumerate(describe_features())}

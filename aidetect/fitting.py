@@ -25,7 +25,7 @@ from .experts import (
     signature_parts,
     standardise,
 )
-from .features import describe_features
+from .features import describe_features, feature_number
 
 __all__ = ["RECIPES", "SIGNATURES", "VOCAL_ONLY", "Recipe", "fit_expert", "fit_gate", "usable"]
 
@@ -346,8 +346,7 @@ def fit_gate(table: FeatureTable, rows: Ints) -> LinearExpert:
     """
     from sklearn.linear_model import LogisticRegression
 
-    names = [feature.name for feature in describe_features()]
-    chosen = [names.index(name) for name in vocals.PRESENCE]
+    chosen = [feature_number(name) for name in vocals.PRESENCE]
     x = table.values[:, chosen]
     known = np.isin(table.column("vocals"), ("yes", "no"))
     rows = rows[known[rows]]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import shimmer
-from .features import describe_features
+from .features import describe_features, feature_number
 
 __all__ = ["KnownRange", "fit_range", "limit_of"]
 
@@ -20,7 +20,7 @@ _TAIL = 0.005  # share of the training tracks left out at each end of a feature'
 _STRANGE = 0.995  # share of tracks of unseen sources that must pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KnownRange:
     """Ranges in which the features of training tracks lie.
 
@@ -51,7 +51,7 @@ class KnownRange:
         -------
         ndarray of float32, shape (tracks,)
         """
-        x = values[:, _numbers(self.columns)]
+        x = values[:, [feature_number(name) for name in self.columns]]
         outside = (x < self.low) | (x > self.high)
         share: Floats = (outside.sum(axis=1) / np.maximum(np.isfinite(x).sum(axis=1), 1)).astype(np.float32)
         return share
@@ -59,11 +59,6 @@ class KnownRange:
     def strange(self, values: Floats) -> Mask:
         """Which tracks are unlike anything in training; parameters as in :meth:`share_outside`."""
         return self.share_outside(values) > self.limit
-
-
-def _numbers(columns: tuple[str, ...]) -> list[int]:
-    numbers = {feature.name: i for i, feature in enumerate(describe_features())}
-    return [numbers[name] for name in columns]
 
 
 def fit_range(values: Floats, *, limit: float = 1.0) -> KnownRange:
@@ -83,7 +78,7 @@ def fit_range(values: Floats, *, limit: float = 1.0) -> KnownRange:
         for f in describe_features()
         if f.scored and f.family != "vocals" and not f.name.startswith(shimmer.VOCAL)
     )
-    x = values[:, _numbers(columns)]
+    x = values[:, [feature_number(name) for name in columns]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a feature that is missing everywhere
         low, high = np.nanquantile(x, (_TAIL, 1.0 - _TAIL), axis=0).astype(np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import music
 
-from aidetect import shimmer, transforms
+from aidetect import alignment, shimmer, transforms
 from aidetect.alignment import LEAST_FIT, curves, filter_spectra, fits, likely_speeds, speeds
 from aidetect.analysis import GRID
 from aidetect.experts import SignaturesExpert, Views
@@ -75,6 +75,16 @@ def test_the_signature_that_fits_best_tells_the_speed() -> None:
     assert speeds(views, [among])[0] == pytest.approx(1.03, rel=8e-5)
     np.testing.assert_array_equal(fits(views, [among, alone]) >= fits(views, [alone]), True)
     assert speeds(views, [knows(others[0]), alone])[0] == pytest.approx(1.03, rel=8e-5)
+
+
+def test_filters_are_transformed_once_however_many_experts_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(alignment, "filter_spectra", lambda filters: made.append(1) or filter_spectra(filters))
+    views = of_details(spectrum(LINES * 1.03, seed=0))
+    experts = [knows(LINES + 3.0 * i) for i in range(6)]
+    for _ in range(3):
+        speeds(views, experts)
+    assert len(made) == len(experts)
 
 
 def test_a_curve_is_the_fit_of_the_stretched_spectrum() -> None:
