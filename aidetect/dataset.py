@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from . import grain, simulation, transforms, transients
 from .analysis import GRID
 from .decoding import open_audio
-from .errors import AidetectError, LabelsError
+from .errors import AidetectError, FileMissingError, LabelsError
 from .experts import Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
@@ -158,9 +159,18 @@ def measure(
         Where results are looked up and kept.
     effort : str
         As in :func:`aidetect.score`; variants are short and always measured in full.
+
+    Raises
+    ------
+    AudioError
+        The file cannot be measured.
     """
     name = "fast" if effort == "fast" and not variant else variant
-    key = content_key(path, name) if store is not None or variant else ""
+    try:
+        key = content_key(path, name) if store is not None or variant else ""
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its name and permissions.") from None
     found = store.get(key) if store is not None else None
     if found is not None:
         return found
@@ -353,7 +363,9 @@ def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str
 
 
 def _shards(folder: Path, name: str) -> list[Path]:
-    return sorted(folder.glob(f"{name}-[0-9][0-9].npz"))
+    numbered = re.compile(rf"{re.escape(name)}-(\d+)\.npz")
+    found = [(int(match[1]), path) for path in folder.glob("*.npz") if (match := numbered.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -384,13 +396,14 @@ def load_table(folder: str | os.PathLike[str], *, name: str = "features") -> Fea
                 about = json.loads(file["about"].tobytes())
                 values = file["values"].astype(np.float32)
                 details, modulation = file["details"], file["modulation"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise LabelsError(f"{path}: damaged feature table ({error}).") from None
-        if about.get("extractor") != EXTRACTOR_VERSION or about.get("features") != names:
+                extractor, features, rows = about["extractor"], about["features"], about["rows"]
+        except Exception as error:  # whatever a damaged archive makes numpy, zipfile, lzma or json raise
+            raise LabelsError(f"{path}: damaged feature table ({type(error).__name__}: {error}).") from None
+        if extractor != EXTRACTOR_VERSION or features != names:
             raise LabelsError(f"{path}: measured by another version of aidetect; extract the features again.")
-        shapes = (details.shape, modulation.shape)
-        if shapes != ((len(about["rows"]), len(GRID)), (len(about["rows"]), len(RATES))):
+        shapes = (values.shape, details.shape, modulation.shape)
+        if shapes != tuple((len(rows), width) for width in (len(names), len(GRID), len(RATES))):
             raise LabelsError(f"{path}: damaged feature table (shapes).")
-        parts.append(FeatureTable(values, details, modulation, tuple(about["rows"])))
+        parts.append(FeatureTable(values, details, modulation, tuple(rows)))
     has_twins = name != _TWINS and bool(_shards(folder, _TWINS))
     return replace(concatenate(parts), twins=load_table(folder, name=_TWINS) if has_twins else None)

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tables import made_up, with_twins
 
 from aidetect import dataset
 from aidetect.errors import LabelsError
 from aidetect.labels import LabelledTrack
 from aidetect.store import FeatureStore
+
+SMALL = made_up(tracks=4)
 
 
 def test_tables_survive_storage(tmp_path: Path) -> None:
@@ -69,6 +73,41 @@ def test_tracks_that_cannot_be_measured_are_reported_and_left_out(tmp_path: Path
     assert "bad.mp3" in said[0]
     with pytest.raises(LabelsError, match="none"):
         dataset.build_table(tracks[:1])
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_file_that_is_gone_is_reported_and_left_out(tmp_path: Path, song_path: Path, kept: bool) -> None:
+    tracks = [LabelledTrack(tmp_path / "gone.mp3", "ai", "s1"), LabelledTrack(song_path, "human", "s2")]
+    said: list[str] = []
+    store = FeatureStore(tmp_path / "store") if kept else None
+    table = dataset.build_table(tracks, variants=("", "aug1"), store=store, report=said.append)
+    assert [row["label"] for row in table.rows] == ["human", "human"]
+    assert len(said) == 2
+    assert all("gone.mp3" in line for line in said)
+
+
+def test_tables_of_many_files_are_read_whole_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "_SHARD_ROWS", 2)
+    table = made_up(tracks=204)
+    assert dataset.save_table(table, tmp_path)[-1].name == "features-101.npz"
+    assert dataset.load_table(tmp_path).rows == table.rows
+    dataset.save_table(table.take(np.arange(10)), tmp_path)
+    assert len(dataset.load_table(tmp_path)) == 10
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0.0, 0.999), value=st.integers(1, 255))
+def test_a_flipped_byte_is_told_or_harmless(tmp_path: Path, place: float, value: int) -> None:
+    (path,) = dataset.save_table(SMALL, tmp_path)
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= value
+    path.write_bytes(data)
+    try:
+        back = dataset.load_table(tmp_path)
+    except LabelsError as error:
+        assert str(path) in str(error)
+    else:
+        assert back.digest() == SMALL.digest()
 
 
 def test_altered_copies_are_repeatable_and_differ(song_path: Path, tmp_path: Path) -> None:
