@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy.typing as npt
 from .combiner import combine, probability_of
 from .dataset import FeatureTable, table_of
 from .detector import Detector
+from .errors import TrainingError
 from .features import FAMILIES
 from .fitting import RECIPES, usable
 from .heldout import out_of_family, out_of_source
 from .labels import LabelledTrack
-from .splits import folds_of
+from .splits import MIN_SOURCES, fewest_groups, folds_of
 from .stacking import Lesson, cross_fitted
 from .verdicts import choose_thresholds, wilson
 
@@ -103,7 +104,7 @@ def metrics(probability: Floats, ai: Mask, verdict: Words) -> Metrics:
     """
     humans = int((~ai).sum())
     flagged = int((verdict[~ai] == "ai").sum())
-    weight = np.where(ai, 0.5 / max(ai.sum(), 1), 0.5 / max(humans, 1))
+    weight = _balanced(ai)
 
     def share(mask: Mask) -> float:
         return float(mask.mean()) if mask.size else float("nan")
@@ -115,7 +116,7 @@ def metrics(probability: Floats, ai: Mask, verdict: Words) -> Metrics:
         tpr_at_5=tpr_at(probability, ai, 0.05),
         tpr_at_1=tpr_at(probability, ai, 0.01),
         brier=float(np.sum(weight * (probability - ai) ** 2) / weight.sum()),
-        calibration_error=_calibration_error(probability, ai, weight),
+        calibration_error=_calibration_error(probability, ai),
         false_positives=flagged / humans if humans else float("nan"),
         false_positives_high=wilson(flagged, humans)[1],
         found=share(verdict[ai] == "ai"),
@@ -126,32 +127,30 @@ def metrics(probability: Floats, ai: Mask, verdict: Words) -> Metrics:
 
 def reliability(probability: Floats, ai: Mask) -> list[tuple[float, float, int]]:
     """Mean prediction, share of AI (both classes weighing the same) and count in ten bins of equal width."""
-    weight = np.where(ai, 0.5 / max(ai.sum(), 1), 0.5 / max((~ai).sum(), 1))
-    which = np.minimum((probability * _BINS).astype(int), _BINS - 1)
-    found = []
-    for i in range(_BINS):
-        here = which == i
-        if here.any():
-            w = weight[here]
-            found.append(
-                (
-                    float(np.average(probability[here], weights=w)),
-                    float(np.average(ai[here], weights=w)),
-                    int(here.sum()),
-                )
-            )
-    return found
+    return [(mean, share, count) for mean, share, count, _ in _bins(probability, ai)]
 
 
-def _calibration_error(probability: Floats, ai: Mask, weight: npt.NDArray[np.float64]) -> float:
+def _calibration_error(probability: Floats, ai: Mask) -> float:
+    parts = [(weight * abs(mean - share), weight) for mean, share, _, weight in _bins(probability, ai)]
+    return sum(part for part, _ in parts) / sum(weight for _, weight in parts) if parts else float("nan")
+
+
+def _bins(probability: Floats, ai: Mask) -> Iterator[tuple[float, float, int, float]]:
+    """Mean prediction, share of AI, count and weight of every bin that is not empty."""
+    weight = _balanced(ai)
     which = np.minimum((probability * _BINS).astype(int), _BINS - 1)
-    error = 0.0
-    for i in range(_BINS):
-        here = which == i
+    for number in range(_BINS):
+        here = which == number
         if here.any():
             w = weight[here]
-            error += w.sum() * abs(np.average(probability[here], weights=w) - np.average(ai[here], weights=w))
-    return float(error / weight.sum())
+            mean, share = (float(np.average(x[here], weights=w)) for x in (probability, ai))
+            yield mean, share, int(here.sum()), float(w.sum())
+
+
+def _balanced(ai: Mask) -> npt.NDArray[np.float64]:
+    """Weights with which both classes weigh the same."""
+    weight: npt.NDArray[np.float64] = np.where(ai, 0.5 / max(ai.sum(), 1), 0.5 / max((~ai).sum(), 1))
+    return weight
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class Evaluation:
     probability : ndarray, shape (tracks,)
         Prediction.
     parts : Mapping of str to ndarray, shape (tracks,)
-        Log-odds by family, and of the experts in `models`.
+        Log-odds by family, and by expert as ``"expert <name>"``.
     verdict : ndarray of str, shape (tracks,)
         ``"ai"``, ``"human"`` or ``"uncertain"``.
     fold : ndarray of int, shape (tracks,)
@@ -265,7 +264,19 @@ def cross_validate(
     -------
     list of Evaluation
         One per repeat.
+
+    Raises
+    ------
+    TrainingError
+        A class comes from too few sources.
     """
+    fewest = fewest_groups(table)
+    if fewest < MIN_SOURCES:
+        raise TrainingError(
+            f"a class comes from {fewest} source(s) only; at least {MIN_SOURCES} of each are needed to test on sources "
+            "outside training."
+        )
+    folds = min(folds, fewest)
     chosen = usable(recipes or RECIPES, table)
     views = table.views()
     ai = table.column("label") == "ai"
@@ -343,6 +354,7 @@ def evaluate(
     table = labels
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
+    table = table.take(table.column("variant") == "")  # altered copies are to learn from
     views = table.views()
     views = views.undone(model.speeds(views))
     scores, sings = model.scores(views), model.sings(views)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .dataset import FeatureTable
 from .kin import family_of
 
-__all__ = ["family_folds", "family_weights", "folds_of", "row_weights", "split_groups"]
+__all__ = ["family_folds", "family_weights", "fewest_groups", "folds_of", "row_weights", "split_groups"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -50,6 +50,12 @@ def split_groups(table: FeatureTable) -> Ints:
     roots = [root("source:" + row["source"]) for row in table.rows]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(roots))}
     return np.array([numbers[name] for name in roots], dtype=np.int64)
+
+
+def fewest_groups(table: FeatureTable) -> int:
+    """Count the sets of :func:`split_groups` in the class that has fewer of them: more folds cannot be dealt."""
+    ai, groups = table.column("label") == "ai", split_groups(table)
+    return min(len(set(groups[side].tolist())) for side in (ai, ~ai))
 
 
 def folds_of(table: FeatureTable, *, folds: int = FOLDS, seed: int = 0) -> Ints:

@@ -20,7 +20,7 @@ from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
 from .heldout import out_of_family, out_of_source
 from .labels import CLASSES, LabelledTrack
 from .novelty import fit_range, limit_of
-from .splits import FOLDS, MIN_SOURCES, folds_of, row_weights, split_groups
+from .splits import FOLDS, MIN_SOURCES, fewest_groups, folds_of, row_weights
 from .stacking import Lesson, cross_fitted
 from .verdicts import choose_thresholds
 
@@ -137,7 +137,7 @@ def fit_detector(
     recipes = usable(recipes, table)
     views = table.views()
     weight = row_weights(table)
-    fold = _honest_folds(table, ai, seed)
+    fold = _honest_folds(table, seed)
     found = out_of_source(table, fold, recipes=recipes, views=views, jobs=jobs)
     lesson = Lesson.of(table, found, out_of_family(table, recipes=recipes, seed=seed, jobs=jobs))
     logits, _ = cross_fitted(found, lesson)
@@ -172,10 +172,9 @@ def fit_detector(
     )
 
 
-def _honest_folds(table: FeatureTable, ai: Mask, seed: int) -> Ints:
+def _honest_folds(table: FeatureTable, seed: int) -> Ints:
     """Split by source where there are enough, else by track, and say so."""
-    groups = split_groups(table)
-    fewest = min(len(set(groups[ai].tolist())), len(set(groups[~ai].tolist())))
+    fewest = fewest_groups(table)
     if fewest >= MIN_SOURCES:
         return folds_of(table, folds=min(FOLDS, fewest), seed=seed)
     warnings.warn(

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from tables import made_up
 
-from aidetect import evaluation, fitting
+from aidetect import evaluation, fitting, training
+from aidetect.errors import TrainingError
 from aidetect.verdicts import Thresholds
 
 
@@ -89,3 +90,32 @@ def test_altered_copies_are_learned_from_and_not_counted() -> None:
     recipes = tuple(r for r in fitting.RECIPES if r.name == "texture_net")
     (found,) = evaluation.cross_validate(replace(table, rows=rows), recipes=recipes)
     assert len(found.rows) == 80
+    detector = training.fit_detector(table, recipes=recipes)
+    assert len(evaluation.evaluate(replace(table, rows=rows), detector=detector).rows) == 80
+
+
+def test_too_few_sources_to_test_on_are_told() -> None:
+    recipes = tuple(r for r in fitting.RECIPES if r.name == "texture_net")
+    with pytest.raises(TrainingError, match="2 source"):
+        evaluation.cross_validate(made_up(tracks=40, sources=4), recipes=recipes)
+    (found,) = evaluation.cross_validate(made_up(tracks=40, sources=8), folds=10, recipes=recipes)
+    assert set(found.fold.tolist()) == {0, 1, 2, 3}
+
+
+def test_generators_are_known_where_enough_tracks_lie_in_other_folds() -> None:
+    rows = tuple({"generator": name} for name in ("a", "a", "a", "a", "b", "b", "b", "human"))
+    ai = np.array([True] * 7 + [False])
+    fold = np.array([0, 1, 1, 1, 0, 1, 2, 0])
+    found = evaluation.Evaluation(rows, ai, np.zeros(8, np.float32), {}, np.full(8, "uncertain"), fold)
+    assert found.known_generators(least=3).tolist() == [True] + [False] * 7
+    assert found.known_generators(least=2).tolist() == [True] + [False] * 3 + [True] * 3 + [False]
+
+
+def test_reliability_counts_every_track_in_its_bin() -> None:
+    p = np.float32([0.05, 0.05, 0.05, 0.95, 0.95, 1.0])
+    ai = np.array([False, False, True, True, True, False])
+    low, high = evaluation.reliability(p, ai)
+    assert low == (pytest.approx(0.05), pytest.approx(1 / 3), 3)
+    assert high == (pytest.approx((2 * 0.95 + 1.0) / 3), pytest.approx(2 / 3), 3)
+    error = evaluation.metrics(p, ai, verdicts(p)).calibration_error
+    assert error == pytest.approx(0.5 * (1 / 3 - 0.05) + 0.5 * (0.9667 - 2 / 3), abs=1e-3)

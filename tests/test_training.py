@@ -41,3 +41,24 @@ def test_a_class_of_one_source_is_trained_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="1 source"):
         detector = training.fit_detector(table, recipes=FAST)
     assert detector.about["tracks"] == {"human": 30, "ai": 30}
+
+
+def test_a_detector_of_a_fold_saw_no_source_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = made_up(tracks=80, sources=10)
+    learned: list[tuple[object, set[str]]] = []
+
+    def spy(*args: object) -> object:
+        expert = fitting.fit_expert(*args)  # type: ignore[arg-type]
+        learned.append((expert, set(table.column("source")[args[-1]].tolist())))
+        return expert
+
+    monkeypatch.setattr(heldout, "fit_expert", spy)
+    monkeypatch.setattr(heldout, "usable", lambda recipes, table: FAST)
+    detectors, fold_of_source = training.fold_detectors(table, folds=3)
+    assert set(fold_of_source) == set(table.column("source").tolist())
+    for number, detector in detectors.items():
+        own = {source for source, fold in fold_of_source.items() if fold == number}
+        for expert in detector.experts:
+            (sources,) = (sources for known, sources in learned if known is expert)
+            assert sources
+            assert not sources & own
