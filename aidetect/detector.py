@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,6 +18,7 @@ from .combiner import EXTREME, Combiner, combine
 from .errors import ModelFileError, TrainingError
 from .experts import (
     VIEWS,
+    WIDTHS,
     Evidence,
     LinearExpert,
     NetworkExpert,
@@ -28,10 +28,10 @@ from .experts import (
     signature_parts,
 )
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
-from .features import FAMILIES, describe_features
+from .features import FAMILIES, describe_features, feature_number
 from .modelfile import model_folder, read_model, write_model
 from .novelty import KnownRange
-from .result import Result
+from .result import ReadOnly, Result
 from .verdicts import Thresholds
 
 __all__ = ["Detector", "default_model_path", "unheard"]
@@ -55,7 +55,7 @@ _ALTERED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detector:
     """A trained model.
 
@@ -106,10 +106,16 @@ class Detector:
         effort : str
             As in :func:`aidetect.score`.
 
+        Returns
+        -------
+        Result
+
         Raises
         ------
         AudioError
             The file cannot be judged; the message says why.
+        ValueError
+            There is no such effort.
         """
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
         return self.judge(extract(source, effort=effort), path=str(path))
@@ -119,12 +125,21 @@ class Detector:
 
         Parameters
         ----------
-        y : array_like of float, shape (n,) or (channels, n)
-            Samples, full scale at 1, as librosa returns them.
+        y : array_like, shape (n,) or (channels, n)
+            Samples as librosa returns them, full scale at 1; integers are scaled by that of their type.
         sr : float
             Sample rate, Hz.
         name : str
             What to call it in the result.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        AudioError
+            The array is no such signal, or too short.
         """
         return self.judge(extract_array(y, sr, name=name))
 
@@ -154,8 +169,8 @@ class Detector:
             path=path or track.name,
             probability=probability,
             verdict=verdict,
-            families=MappingProxyType(families),
-            features=track.values,
+            families=ReadOnly(families),
+            features=ReadOnly(track.values),
             reasons=tuple(
                 self._reasons(views, scores, self.combiners["vocal" if sings[0] else "instrumental"], seconds)
             ),
@@ -167,7 +182,7 @@ class Detector:
             model_version=self.version,
             effort=track.effort,
             speed=round(float(speed[0]), 4),
-            thresholds=MappingProxyType({"ai": limits[0], "human": limits[1]}),
+            thresholds=ReadOnly(ai=limits[0], human=limits[1]),
         )
 
     def decide(self, views: Views, *, seconds: Floats) -> tuple[Floats, dict[str, Floats]]:
@@ -203,8 +218,8 @@ class Detector:
 
     def sings(self, views: Views) -> npt.NDArray[np.bool_]:
         """Whether somebody sings, shape (tracks,)."""
-        column = [feature.name for feature in describe_features()].index("f0_median")
-        found: npt.NDArray[np.bool_] = np.isfinite(views.values[:, column]) & (self.gate.score(views) > 0.0)
+        pitch = views.values[:, feature_number("f0_median")]
+        found: npt.NDArray[np.bool_] = np.isfinite(pitch) & (self.gate.score(views) > 0.0)
         return found
 
     def _reasons(
@@ -256,9 +271,13 @@ class Detector:
 
         Raises
         ------
+        ValueError
+            The rate is not between 0 and 1.
         TrainingError
             Fewer tracks than the rate needs: 99 for 1 %.
         """
+        if not 0.0 < max_false_positive_rate < 1.0:
+            raise ValueError(f"max_false_positive_rate must lie between 0 and 1, not {max_false_positive_rate!r}")
         from .batch import FileError, audio_files, score_files
 
         if isinstance(human_paths, str | os.PathLike):
@@ -337,8 +356,8 @@ class Detector:
 
 def unheard(values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
     """Which tracks show no trace of generation, but lack the bands in which most would lie, shape (tracks,)."""
-    column = [feature.name for feature in describe_features()].index("effective_bandwidth")
-    found: npt.NDArray[np.bool_] = (values[:, column] < LEAST_BANDWIDTH) & (probability < _EVEN)
+    bandwidth = values[:, feature_number("effective_bandwidth")]
+    found: npt.NDArray[np.bool_] = (bandwidth < LEAST_BANDWIDTH) & (probability < _EVEN)
     return found
 
 
@@ -482,7 +501,9 @@ def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
         return _signatures(name, family, columns, description, floats)
     if description["view"] not in VIEWS:
         raise ModelFileError(f"it looks at '{description['view']}', which this version does not know.")
-    if floats["weights"].shape != floats["mean"].shape:
+    if floats["weights"].shape != floats["mean"].shape or len(floats["mean"]) != WIDTHS.get(
+        description["view"], len(columns)
+    ):
         raise ModelFileError("shapes within it do not agree.")
     return LinearExpert(name, family, description["view"], columns, bias=bias, **floats)
 

@@ -53,13 +53,17 @@ def write_model(path: str | os.PathLike[str], about: Mapping[str, Any], arrays: 
     """
     path = Path(path)
     text = json.dumps({"kind": _KIND, "format": FORMAT, **about}, sort_keys=True, allow_nan=False).encode()
+    everything: dict[str, Any] = {"about.json": np.frombuffer(text, dtype=np.uint8), **arrays}
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "wb") as file:
-            everything: dict[str, Any] = {"about.json": np.frombuffer(text, dtype=np.uint8), **arrays}
-            np.savez_compressed(file, **everything)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **everything)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
     except OSError as error:
         raise OutputError(f"{path}: the model cannot be written there ({error.strerror or error}).") from None
 

@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from .experts import Evidence
 from .features import FAMILIES
 
-__all__ = ["VERDICTS", "Result"]
+__all__ = ["VERDICTS", "ReadOnly", "Result"]
 
 VERDICTS = ("ai", "human", "uncertain")
 """The three answers."""
+
+
+class ReadOnly(dict[str, Any]):
+    """A dict that refuses to be changed; unlike a proxy it can be copied and sent to another process."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a result cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnly], tuple[dict[str, Any]]]:
+        return ReadOnly, (dict(self),)
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Result:
     speed : float
         How much faster than it was made the track plays, told by where lines that the model knows lie; 1 where nothing
         shows. It is undone before the track is judged.
+    thresholds : Mapping of str to float
+        Probabilities from which on the verdict was to be ``"ai"``, and up to which ``"human"``, for this length.
     """
 
     path: str
@@ -67,7 +80,7 @@ class Result:
     model_version: str = ""
     effort: str = "full"
     speed: float = 1.0
-    thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    thresholds: Mapping[str, float] = field(default_factory=ReadOnly, repr=False)
 
     def __float__(self) -> float:
         return self.probability

@@ -255,6 +255,19 @@ def test_trees_that_run_in_circles_are_refused(tmp_path: Path, small_path: Path)
         Detector.load(tmp_path / "loop")
 
 
+@pytest.mark.parametrize("width", [1, 100])
+def test_linear_experts_of_another_width_than_their_view_are_refused(
+    tmp_path: Path, small_path: Path, width: int
+) -> None:
+    about, arrays = read_model(small_path)
+    name = next(e["name"] for e in about["experts"] if e["kind"] == "linear" and e["view"] != "values")
+    for part in ("mean", "scale", "weights"):
+        arrays[f"{name}.{part}"] = arrays[f"{name}.{part}"][:width]
+    write_model(tmp_path / "cut.model", about, arrays)
+    with pytest.raises(ModelFileError, match="shapes"):
+        Detector.load(tmp_path / "cut.model")
+
+
 @pytest.mark.parametrize("part", ["mean", "filters", "offsets"])
 def test_signatures_of_the_wrong_shape_are_refused(tmp_path: Path, small_path: Path, part: str) -> None:
     about, arrays = read_model(small_path)
