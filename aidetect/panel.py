@@ -13,6 +13,7 @@ from .evaluation import Evaluation, Metrics, wilson
 from .experts import Evidence
 from .features import FAMILIES, describe_features
 from .result import Result
+from .terminal import printable
 
 __all__ = ["evaluation_tables", "result_panel", "show"]
 
@@ -39,20 +40,20 @@ def result_panel(result: Result) -> Panel:
     head = Text.assemble("Verdict      ", (words, style))
     chance = Text(f"Probability  {_percent(result.probability)} that it is AI-generated")
     parts: list[Text | Table] = [head, chance, Text(), _families(result)]
-    if result.verdict == "uncertain":
-        limits = result.thresholds
-        parts += [Text(), Text(_why_uncertain(result, limits.get("human", 0.0), limits.get("ai", 1.0)), style="italic")]
+    lower, upper = result.thresholds.get("human", 0.0), result.thresholds.get("ai", 1.0)
+    if result.verdict == "uncertain" and lower < result.probability < upper:  # else a warning says why
+        parts += [Text(), Text(_why_uncertain(lower, upper), style="italic")]
     if result.reasons:
         parts += [Text(), Text("What moved it most", style="bold"), _reasons(result.reasons)]
     for warning in result.warnings:
-        parts += [Text(), Text(f"Warning: {warning}", style="yellow")]
+        parts += [Text(), Text(f"Warning: {printable(warning)}", style="yellow")]
     channels = {1: "mono", 2: "stereo"}.get(result.channels, f"{result.channels} channels")
     facts = [_clock(result.duration), f"{result.sample_rate / 1000:g} kHz", channels, result.codec]
     if result.effort == "fast":
         facts.append("excerpts")
-    facts.append(f"model {_printable(result.model_version)}")
+    facts.append(f"model {printable(result.model_version)}")
     parts += [Text(), Text(" · ".join(fact for fact in facts if fact), style="dim")]
-    return Panel(Group(*parts), title=Text(_printable(result.path)), title_align="left", padding=(1, 2), width=88)
+    return Panel(Group(*parts), title=Text(printable(result.path)), title_align="left", padding=(1, 2), width=88)
 
 
 def _families(result: Result) -> Table:
@@ -95,7 +96,7 @@ def _reasons(reasons: tuple[Evidence, ...]) -> Table:
     return table
 
 
-def _why_uncertain(result: Result, lower: float, upper: float) -> str:
+def _why_uncertain(lower: float, upper: float) -> str:
     return (
         f"Between {_percent(lower)} and {_percent(upper)} people's music and AI's overlap too much for a verdict: "
         "take neither side on this evidence."
@@ -137,7 +138,7 @@ def _slices(evaluation: Evaluation, column: str) -> Table:
     for name, m in evaluation.by(column).items():
         own: Metrics = m
         table.add_row(
-            Text(_printable(name)),
+            Text(printable(name)),
             str(own.human),
             str(own.ai),
             f"{own.auroc:.3f}",
@@ -159,8 +160,3 @@ def _percent(p: float) -> str:
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds // 60)}:{int(seconds % 60):02d} min" if math.isfinite(seconds) else "?"
-
-
-def _printable(text: str) -> str:
-    """Replace control characters: a file name must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
