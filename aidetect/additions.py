@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .combiner import Combiner
 from .dataset import FeatureTable, concatenate, load_table, table_of
 from .detector import Detector, Expert, default_model_path
+from .errors import LabelsError
 from .experts import Views
 from .fitting import RECIPES, SIGNATURES, fit_expert
 from .labels import LabelledTrack, from_folders
@@ -47,7 +48,8 @@ def add_generator(
     """Teach a detector a generator it does not know from some 20 of its tracks.
 
     The experts are trained again on the feature table together with the new tracks, and the generator gets a signature
-    of its own; the combiner's other numbers and the thresholds, which come from unseen sources, stay.
+    of its own; the combiner's other numbers and the thresholds, which come from unseen sources, stay. Of generators
+    added before, the signatures stay; the other experts forget them.
 
     Parameters
     ----------
@@ -59,7 +61,9 @@ def add_generator(
         What to start from; by default the model that comes with the library.
     table : path, optional
         Folder of the feature table that `detector` was trained on; by default the one that comes with the library.
-    out, augment, store, jobs, report, progress
+    augment : int
+        Altered copies made of every track; the shipped table, too, has two of each.
+    out, store, jobs, report, progress
         As in :func:`train`.
 
     Returns
@@ -69,14 +73,21 @@ def add_generator(
 
     Raises
     ------
-    LabelsError, TrainingError, OutputError
+    LabelsError
+        No tracks, or a table that `detector` was not trained on.
+    TrainingError, OutputError
     """
     start = detector or Detector.load()
     if isinstance(tracks, str | os.PathLike):
         tracks = from_folders(ai=[tracks], generator=generator)
+    base = load_table(table or default_model_path().parent)
+    if start.about.get("data") != base.digest():
+        named = table or "the feature table that comes with the library"
+        raise LabelsError(
+            f"{named}: the model '{start.version}' was not trained on it; give the table that its training saved."
+        )
     tracks = [replace(track, label="ai", generator=generator) for track in tracks]
     new = table_of(tracks, augment=augment, store=store, jobs=jobs, report=report, progress=progress)
-    base = load_table(table or default_model_path().parent)
     taught = with_addition(start, base, new, generator=generator, jobs=jobs)
     if out is not None:
         taught.save(out)

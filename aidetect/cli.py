@@ -9,14 +9,15 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_dir
 
 from . import __version__
-from .errors import AidetectError
+from .errors import AidetectError, LabelsError
+from .terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,10 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
         return status
     except AidetectError as error:
-        print(f"aidetect: {error}", file=sys.stderr)
+        _tell(f"aidetect: {error}")
         return 2
     except KeyboardInterrupt:
-        print("aidetect: stopped.", file=sys.stderr)
+        _tell("aidetect: stopped.")
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,7 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"aidetect: note: {message}", file=sys.stderr)
+    _tell(f"aidetect: note: {message}")
+
+
+def _tell(text: str) -> None:
+    print(printable(text), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def model(sub: argparse.ArgumentParser) -> None:
+    def model(sub: argparse._ActionsContainer) -> None:
         sub.add_argument(
             "-m", "--model", metavar="MODEL", help="model file (default: the one that comes with aidetect)"
         )
@@ -149,12 +154,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", required=True, metavar="MODEL", help="where the model is written")
     sub.add_argument("--version-name", metavar="NAME", help="name of the model (default: that of the file)")
     sub.add_argument(
-        "--augment", type=int, default=1, metavar="N", help="altered copies made of every track (default: 1)"
+        "--augment", type=int, metavar="N", help="altered copies made of every track (default: 1, with --add 2)"
     )
     sub.add_argument(
         "--simulate",
         type=int,
-        default=1,
         metavar="N",
         help="excerpts of every human track passed through a simulated decoder (default: 1)",
     )
@@ -162,17 +166,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--max-false-positives",
         type=float,
-        default=0.01,
         metavar="RATE",
         help="bound for the verdict 'ai' (default: 0.01)",
     )
 
-    sub.add_argument("--add", metavar="FOLDER", help="teach the model below the tracks of a new generator instead")
-    sub.add_argument("--generator", metavar="NAME", help="name of the generator that --add brings")
-    sub.add_argument(
-        "--table", metavar="FOLDER", help="feature table of that model (default: the one that comes with it)"
+    added = sub.add_argument_group("a new generator for a model, instead of training it from labels")
+    added.add_argument("--add", metavar="FOLDER", help="some 20 tracks of it")
+    added.add_argument("--generator", metavar="NAME", help="its name")
+    added.add_argument(
+        "--table", metavar="FOLDER", help="feature table the model was trained on (default: the one of aidetect)"
     )
-    model(sub)
+    model(added)
 
     sub = command("evaluate", "compare a model with labels, or cross-validate on them", _evaluate)
     measured(sub)
@@ -217,7 +221,7 @@ def _score(args: argparse.Namespace) -> int:
             result = detector.score(name, effort=args.effort)
         except AidetectError as error:
             failed += 1
-            print(f"aidetect: {error}", file=sys.stderr)
+            _tell(f"aidetect: {error}")
             if args.json:
                 print(json.dumps({"path": name, "error": str(error), "model_version": detector.version}))
             continue
@@ -258,12 +262,12 @@ def _batch(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         stopped = True
     for line in summary.lines(batch.detector.about, slowest=batch.journal.slowest()):
-        print(line, file=sys.stderr)
+        _tell(line)
     batch.close()
     if stopped:
-        print("aidetect: stopped; the same command with --resume goes on.", file=sys.stderr)
+        _tell("aidetect: stopped; the same command with --resume goes on.")
         return 130
-    print(f"Written to {args.output}.", file=sys.stderr)
+    _tell(f"Written to {args.output}.")
     return 1 if summary.failed else 0
 
 
@@ -278,7 +282,7 @@ def _cache(args: argparse.Namespace) -> int:
         gone = store.trim(0 if args.clear else round(args.limit * 1e9))
         print(f"{gone} tracks removed.")
     tracks, size = store.usage()
-    print(f"{args.folder}: features of {tracks} tracks and excerpts, {size / 1e6:.1f} MB.")
+    print(f"{printable(args.folder)}: features of {tracks} tracks and excerpts, {size / 1e6:.1f} MB.")
     return 0
 
 
@@ -297,7 +301,7 @@ def _features(args: argparse.Namespace) -> int:
             track = extract(name)
         except AidetectError as error:
             failed += 1
-            print(f"aidetect: {error}", file=sys.stderr)
+            _tell(f"aidetect: {error}")
             continue
         values = {key: (round(value, 6) if value == value else None) for key, value in track.values.items()}
         if args.json:
@@ -305,14 +309,13 @@ def _features(args: argparse.Namespace) -> int:
                 json.dumps({"path": name, "duration": track.duration, "features": values, "warnings": track.warnings})
             )
         else:
-            print(f"# {name}")
+            print(f"# {printable(name)}")
             for key, value in values.items():
                 print(f"{key}\t{'-' if value is None else f'{value:.5g}'}\t{units[key]}")
     return 1 if failed else 0
 
 
 def _tracks(args: argparse.Namespace) -> Any:
-    from .errors import LabelsError
     from .labels import from_folders, read_labels
 
     if len(args.labels) == 1 and Path(args.labels[0]).is_dir() and not (args.human or args.ai):
@@ -333,9 +336,28 @@ def _table(args: argparse.Namespace) -> Any:
         simulate=args.simulate,
         store=args.store,
         jobs=args.jobs,
-        report=lambda line: print(f"aidetect: left out: {line}", file=sys.stderr),
+        report=lambda line: _tell(f"aidetect: left out: {line}"),
         progress=lambda items, total: _progress(items, total, "measuring"),
     )
+
+
+_OF_TRAINING = {
+    "labels": "LABELS",
+    "human": "--human",
+    "ai": "--ai",
+    "simulate": "--simulate",
+    "save_table": "--save-table",
+    "max_false_positives": "--max-false-positives",
+    "version_name": "--version-name",
+}
+_OF_ADD = {"generator": "--generator", "table": "--table", "model": "--model"}
+
+
+def _refuse(args: argparse.Namespace, options: Mapping[str, str], why: str) -> None:
+    """Refuse what would be given in vain."""
+    given = [name for key, name in options.items() if getattr(args, key) not in (None, [])]
+    if given:
+        raise LabelsError(f"{why} {', '.join(given)}; leave it out.")
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -344,20 +366,24 @@ def _train(args: argparse.Namespace) -> int:
 
     if args.add:
         return _add(args)
+    _refuse(args, _OF_ADD, "without --add there is no use for")
+    args.augment = 1 if args.augment is None else args.augment
+    args.simulate = 1 if args.simulate is None else args.simulate
+    rate = 0.01 if args.max_false_positives is None else args.max_false_positives
     table = _table(args)
     if args.save_table:
         save_table(table, args.save_table)
-    print(f"training on {len(table)} rows ...", file=sys.stderr)
+    _tell(f"training on {len(table)} rows ...")
     detector = fit_detector(
         table,
         version=args.version_name or Path(args.output).stem,
         jobs=args.jobs,
-        max_false_positive_rate=args.max_false_positives,
+        max_false_positive_rate=rate,
     )
     detector.save(args.output)
     m = detector.about["metrics"]
     print(
-        f"{args.output}: on sources outside training AUROC {m['auroc']}, "
+        f"{printable(args.output)}: on sources outside training AUROC {m['auroc']}, "
         f"{m['found']:.1%} of AI found, {m['false_positives']:.1%} of people's music called AI, "
         f"{m['uncertain']:.1%} uncertain."
     )
@@ -367,8 +393,8 @@ def _train(args: argparse.Namespace) -> int:
 def _add(args: argparse.Namespace) -> int:
     from .additions import add_generator
     from .detector import Detector
-    from .errors import LabelsError
 
+    _refuse(args, _OF_TRAINING, "with --add there is no use for")
     if not args.generator:
         raise LabelsError("--add needs the name of the generator: --generator NAME.")
     detector = add_generator(
@@ -377,13 +403,14 @@ def _add(args: argparse.Namespace) -> int:
         detector=Detector.load(args.model),
         table=args.table,
         out=args.output,
-        augment=max(args.augment, 1),
+        augment=2 if args.augment is None else args.augment,
         store=args.store,
         jobs=args.jobs,
-        report=lambda line: print(f"aidetect: left out: {line}", file=sys.stderr),
+        report=lambda line: _tell(f"aidetect: left out: {line}"),
         progress=lambda items, total: _progress(items, total, "measuring"),
     )
-    print(f"{args.output}: {detector.version}, taught {detector.about['additions'][-1]['tracks']} tracks.")
+    count = detector.about["additions"][-1]["tracks"]
+    print(printable(f"{args.output}: {detector.version}, taught {count} tracks."))
     return 0
 
 

@@ -11,9 +11,9 @@ from tables import made_up
 
 from aidetect import additions, fitting, training
 from aidetect.analysis import GRID
-from aidetect.dataset import FeatureTable
+from aidetect.dataset import FeatureTable, save_table
 from aidetect.detector import Detector
-from aidetect.errors import TrainingError
+from aidetect.errors import LabelsError, TrainingError
 
 RECIPES = tuple(
     r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "signatures", "dynamics", "voice")
@@ -94,6 +94,16 @@ def test_a_taught_model_is_saved_and_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
+def test_a_model_is_taught_on_its_own_table_only(tmp_path: Path) -> None:
+    base = made_up(strength=2.0)
+    own = training.fit_detector(base, recipes=RECIPES)
+    save_table(made_up(strength=2.0, seed=5), tmp_path / "other")
+    with pytest.raises(LabelsError, match=r"other: the model .* was not trained on it"):
+        additions.add_generator([], generator="new", detector=own, table=tmp_path / "other")
+    with pytest.raises(LabelsError, match="comes with the library"):
+        additions.add_generator([], generator="new", detector=own)
+
+
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogue")
@@ -119,3 +129,9 @@ def test_recalibration_bounds_false_positives_and_says_what_is_left(catalogue: P
 def test_too_few_tracks_for_a_rate_are_refused(catalogue: Path) -> None:
     with pytest.raises(TrainingError, match="99"):
         Detector.load().recalibrate(sorted(catalogue.glob("0*.wav"))[:3])
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, 2.0, -0.5, float("nan")])
+def test_rates_that_are_none_are_refused(catalogue: Path, rate: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Detector.load().recalibrate(catalogue, max_false_positive_rate=rate)

@@ -63,6 +63,30 @@ def test_names_from_strangers_are_shown_and_not_obeyed(
     assert "\x1b[2J" not in text
 
 
+def test_errors_about_names_from_strangers_steer_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x\x1b[2J\udcff.wav"
+    path.write_bytes(b"words, words\n" * 200)
+    assert main(["score", str(path)]) == 1
+    assert main(["features", str(path), str(tmp_path / "\x1b[2J.wav")]) == 1
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.err + shown.out
+    (shown.err + shown.out).encode()
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--add", "new", "--generator", "x", "--human", "mine", "--simulate", "0"], "--human, --simulate"),
+        (["--add", "new", "--generator", "x", "--max-false-positives", "0.1"], "--max-false-positives"),
+        (["--add", "new"], "--generator"),
+        (["labels.csv", "--generator", "x", "-m", "own.model"], "--generator, --model"),
+    ],
+)
+def test_options_given_in_vain_are_refused(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "-o", "out.model", *argv]) == 2
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [[], ["sing"], ["score"], ["batch", "x"], ["score", "--jason", "x"]])
 def test_wrong_use_exits_with_two(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
