@@ -42,6 +42,8 @@ def score(
         The file cannot be judged; its subclasses in :mod:`aidetect.errors` say why.
     ModelFileError
         The model cannot be used.
+    ValueError
+        There is no such effort.
     """
     return Detector.load(model).score(source, effort=effort)
 
@@ -53,8 +55,8 @@ def score_array(
 
     Parameters
     ----------
-    y : array_like of float, shape (n,) or (channels, n)
-        Samples, full scale at 1, as ``librosa.load(path, sr=None, mono=False)`` returns them. Resampled audio has lost
+    y : array_like, shape (n,) or (channels, n)
+        Samples, full scale at 1 (integers: at that of their type), as ``librosa.load(path, sr=None, mono=False)`` returns them. Resampled audio has lost
         what the detector looks for: keep the sample rate of the file.
     sr : float
         Sample rate, Hz.
@@ -62,5 +64,16 @@ def score_array(
         What to call it in the result.
     model : path, optional
         As in :func:`score`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    AudioError
+        The array is no such signal, or too short.
+    ModelFileError
+        The model cannot be used.
     """
     return Detector.load(model).score_array(y, sr, name=name)

@@ -83,12 +83,12 @@ def loudness_features(meter: LoudnessMeter) -> dict[str, float]:
 
 
 def band_dynamics(short: ShortFrames) -> dict[str, float]:
-    """Crest, spread, attack and stereo image per band, over the short frames of one short.
+    """Crest, spread, attack and stereo image per band, over the short frames of one window.
 
     Parameters
     ----------
     short : ShortFrames
-        Of one short.
+        Of one window.
 
     Returns
     -------

@@ -179,8 +179,8 @@ def detail_statistics(details: Floats) -> dict[str, float]:
     Returns
     -------
     dict
-        Values of the features of the tables :data:`FEATURES` whose names begin with ``detail_``; NaN where a band
-        lies beyond the bandwidth.
+        Values of the features in :data:`FEATURES` whose names begin with ``detail_``, ``peak_`` or ``notch_``; NaN
+        where a band lies beyond the bandwidth.
     """
     values: dict[str, float] = {}
     rise = np.diff(details, prepend=np.nan, append=np.nan)
@@ -362,7 +362,7 @@ def texture(short: ShortFrames, *, bandwidth: float | None = None, frames: Mask 
     Parameters
     ----------
     short : ShortFrames
-        Of one short.
+        Of one window.
     bandwidth : float, optional
         Highest frequency that carries sound, Hz; by default half the sample rate.
     frames : ndarray of bool, shape (frames,), optional

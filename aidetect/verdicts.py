@@ -21,7 +21,20 @@ _TOP = 0.9999
 
 
 def wilson(count: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, JASA 22, 1927)."""
+    """Interval of a share (Wilson, JASA 22, 1927).
+
+    Parameters
+    ----------
+    count, total : int
+        So many of so many.
+    z : float
+        Quantile of the normal distribution; by default that of a confidence of 95 %.
+
+    Returns
+    -------
+    low, high : float
+        0 and 1 where `total` is 0.
+    """
     if total == 0:
         return 0.0, 1.0
     p = count / total
