@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any
 from .catalogue import catalogue
 from .dataset import measure
 from .detector import Detector
-from .errors import AidetectError, FolderError
+from .errors import AidetectError, FileMissingError, FolderError
 from .extraction import Effort
 from .result import Result
 from .store import FeatureStore
-from .tables import COLUMNS, TableWriter, kind_of
+from .tables import COLUMNS
 
-__all__ = ["FileError", "audio_files", "row_of", "score_files", "score_folder", "score_row", "write_rows"]
+__all__ = ["FileError", "audio_files", "row_of", "score_files", "score_folder", "score_row"]
+
+_AHEAD = 4  # files in hand per process
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,14 @@ class FileError:
         What was wrong and what to do.
     model_version : str
         Model that was asked.
+    passing : bool
+        Whether another try may end otherwise: memory, a disk, a process or the file itself failed, not its content.
     """
 
     path: str
     error: str
     model_version: str = ""
+    passing: bool = False
 
 
 def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -70,7 +76,8 @@ def score_folder(
     Yields
     ------
     Result or FileError
-        One for every file, in order, as they are ready. A file that cannot be scored never ends the run.
+        One for every file, in order, as they are ready. A file that cannot be scored never ends the run, nor, with two
+        processes or more, does one that crashes a decoder.
 
     Raises
     ------
@@ -95,11 +102,33 @@ def score_files(
         return map(partial(_score_one, detector=loaded), paths)
     name = None if model is None else os.fspath(model)
     one = partial(_score_one, detector=detector) if detector else partial(_score_in_worker, model=name)
-    from joblib import Parallel, delayed
+    return _in_processes(one, paths, jobs=jobs, version=loaded.version)
 
-    run = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="4*n_jobs", batch_size=1)
-    results: Iterator[Result | FileError] = run(delayed(one)(path) for path in paths)
-    return results
+
+def _in_processes(
+    one: Callable[[Path], Result | FileError], paths: Sequence[Path], *, jobs: int, version: str
+) -> Iterator[Result | FileError]:
+    """Score in processes; where one dies, find the file that it died of, and go on."""
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    done, window = 0, len(paths)
+    while done < len(paths):
+        run = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch=f"{_AHEAD}*n_jobs", batch_size=1)
+        try:
+            for item in run(delayed(one)(path) for path in paths[done : done + window]):
+                done += 1
+                yield item
+            continue
+        except BrokenProcessPool:  # and with it everything is lost that was not fetched: have little of it from here on
+            window = _AHEAD * effective_n_jobs(jobs)
+        # Any of the files in hand may be the one. The first gets processes of its own, so that every turn settles one.
+        path, done = paths[done], done + 1
+        try:
+            (item,) = Parallel(n_jobs=jobs)([delayed(one)(path)])
+        except BrokenProcessPool:
+            words = f"{path}: the process that read it died; the file is unsafe."
+            item = FileError(str(path), words, version, passing=True)
+        yield item
 
 
 @lru_cache(maxsize=4)
@@ -120,11 +149,12 @@ def _score_one(
             return detector.score(path, effort=effort)
         return detector.judge(measure(path, store=store, effort=effort), path=str(path))
     except AidetectError as error:
-        return FileError(str(path), str(error), detector.version)
+        return FileError(str(path), str(error), detector.version, passing=isinstance(error, FileMissingError))
     except MemoryError:
-        return FileError(str(path), f"{path}: not enough memory to score it.", detector.version)
+        return FileError(str(path), f"{path}: not enough memory to score it.", detector.version, passing=True)
     except Exception as error:  # a batch goes on, whatever a file from a stranger does to a decoder
-        return FileError(str(path), f"{path}: unexpected {type(error).__name__}: {error}", detector.version)
+        words = f"{path}: unexpected {type(error).__name__}: {error}"
+        return FileError(str(path), words, detector.version, passing=isinstance(error, OSError))
 
 
 def row_of(item: Result | FileError) -> dict[str, Any]:
@@ -167,31 +197,13 @@ def score_row(
         By default `model` is loaded, once per process.
     model, store, effort : str, optional
         As in :func:`aidetect.score` and :func:`aidetect.train`.
+
+    Returns
+    -------
+    dict
+        As of :func:`row_of`; with one more key, ``passing``, where another try may end otherwise.
     """
     keep = FeatureStore(store) if store else None
-    return row_of(_score_one(Path(path), detector=detector or _loaded(model), store=keep, effort=effort))
-
-
-def write_rows(items: Iterator[Result | FileError], path: str | os.PathLike[str]) -> Iterator[Result | FileError]:
-    """Write rows as they come, and hand the items on.
-
-    Parameters
-    ----------
-    items : iterator
-        From :func:`score_folder`.
-    path : path
-        Ends as in :data:`aidetect.tables.KINDS`. Must not exist: results are never overwritten.
-
-    Raises
-    ------
-    OutputError
-        Another ending, an existing file, or a place that cannot be written to.
-    """
-    return _written(items, TableWriter(path, kind=kind_of(path)))
-
-
-def _written(items: Iterator[Result | FileError], table: TableWriter) -> Iterator[Result | FileError]:
-    with table:
-        for item in items:
-            table.write(row_of(item))
-            yield item
+    item = _score_one(Path(path), detector=detector or _loaded(model), store=keep, effort=effort)
+    passing = isinstance(item, FileError) and item.passing
+    return row_of(item) | ({"passing": True} if passing else {})

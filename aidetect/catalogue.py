@@ -24,9 +24,10 @@ def catalogue(
     Parameters
     ----------
     source : path
-        A folder, searched with everything below it by the endings of names, hidden files left out; a text file with
-        one path a line; or a CSV file with a column ``path`` or ``file``. Relative paths in a list start at the list's
-        own folder. What a list names is taken whatever its ending; what is missing becomes an error when scored.
+        A folder, searched with everything below it by the endings of names, hidden files, pipes and devices left out;
+        a text file with one path a line; or a CSV file with a column ``path`` or ``file``. Relative paths in a list
+        start at the list's own folder. What a list names is taken whatever its ending; what is missing becomes an error
+        when scored.
     include, exclude : sequence of str
         Shell patterns (``live/*``, ``*.flac``) on the path as written below the folder or in the list. Without
         `include` everything is in.
@@ -67,14 +68,27 @@ def _below(folder: Path, prefix: str = "") -> Iterator[str]:
     """Walk depth first, one folder's names in memory at a time."""
     try:
         with os.scandir(folder) as found:
-            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if not e.name.startswith("."))
+            entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if _is_kept(e))
     except OSError:  # a folder that may not be read does not end the run
         return
     for name, is_folder in entries:
         if is_folder:
             yield from _below(folder / name, f"{prefix}{name}/")
-        elif Path(name).suffix.lower() in AUDIO_SUFFIXES:
+        else:
             yield prefix + name
+
+
+def _is_kept(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or may be an audio file; a link to nothing may, so that scoring tells about it."""
+    if entry.name.startswith("."):
+        return False
+    if entry.is_dir(follow_symlinks=False):
+        return True
+    if Path(entry.name).suffix.lower() not in AUDIO_SUFFIXES:
+        return False
+    if entry.is_symlink():
+        return os.path.isfile(entry) or not os.path.exists(entry)
+    return entry.is_file()
 
 
 def _lines(source: Path) -> Iterator[str]:

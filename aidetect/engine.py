@@ -19,7 +19,7 @@ from typing import Any
 from . import __version__
 from .batch import score_row
 from .detector import Detector, default_model_path
-from .errors import OutputError
+from .errors import AudioError, OutputError
 from .extraction import EXTRACTOR_VERSION, Effort
 from .journal import Journal, Stamp, digest_of, journal_path
 from .tables import COLUMNS, TableWriter, kind_of
@@ -50,8 +50,9 @@ class Batch:
         As in :func:`aidetect.score`.
     resume : bool
         Go on after an interruption, or after files were added: what is unchanged (size and time, or else content) and
-        was scored by the same model is taken from the journal, errors included. Without it an existing output or
-        journal is refused.
+        was scored by the same model is taken from the journal, errors included, except those that may pass: files
+        that took too long, killed their process, needed more memory or could not be read are tried again. Without it
+        an existing output or journal is refused.
     time_limit : float, optional
         Seconds a file may take.
     store : path, optional
@@ -123,25 +124,28 @@ class Batch:
         self.journal.close()
 
     def _row(self, **known: Any) -> Row:
-        return dict.fromkeys(COLUMNS) | {"model_version": self.detector.version} | known
+        known = {"model_version": self.detector.version} | known
+        return {name: known.get(name) for name in COLUMNS}
 
     def _finish(self, path: str, score: Callable[[str], Row]) -> Row:
-        """Return the row of a file from the journal, or score it and note it there."""
+        """Return the row of a file from the journal, or score it and note it there unless it may pass."""
         try:
             stamp = Stamp.of(Path(path))
             found = self.journal.unchanged(path, stamp)
-            if found:
-                return found
-            digest = digest_of(Path(path))
-        except (OSError, ValueError):
-            return self._row(**score_row(path, detector=self.detector))  # says in words what is wrong with the path
+            digest = "" if found else digest_of(Path(path))
+        except AudioError as error:  # of the stamp or the digest: nothing that a process could read
+            return self._row(path=path, error=str(error))
+        if found:
+            return found
         with self._stripes[int(digest[:8], 16) % _STRIPES]:  # two files of one content: the second waits
-            row, cost = self._twin(path, digest), 0.0
+            row, cost, passing = self._twin(path, digest), 0.0, False
             if row is None:
                 start = time.monotonic()
-                row = self._row(**score(path))
+                scored = score(path)
                 cost = time.monotonic() - start
-            self.journal.put(row, stamp=stamp, digest=digest, cost=cost)
+                row, passing = self._row(**scored), bool(scored.get("passing"))
+            if not passing:
+                self.journal.put(row, stamp=stamp, digest=digest, cost=cost)
         return row
 
     def _twin(self, path: str, digest: str) -> Row | None:
@@ -167,9 +171,11 @@ class Batch:
         def score(path: str) -> Row:
             worker = idle.get()
             try:
-                return worker.score(path)
+                row = worker.score(path)
             finally:
                 idle.put(worker)
+            # A process that was stopped or died leaves no verdict, not even an empty one.
+            return row if "verdict" in row else row | {"passing": True}
 
         def one(path: str) -> Row | None:
             return None if stopped.is_set() else self._finish(path, score)
@@ -205,13 +211,13 @@ class Batch:
 
     def _scored(self, rows: Mapping[str, Row], path: str) -> Row:
         """Row of a file that came back, or of one that was thought to be known and is not."""
-        return rows.get(path) or score_row(path, detector=self.detector, effort=self._effort)
+        return rows.get(path) or score_row(path, detector=self.detector, store=self._store, effort=self._effort)
 
     def _known(self, path: str) -> bool:
         try:
             stamp = Stamp.of(Path(path))
             return bool(self.journal.unchanged(path, stamp) or self.journal.same_content(digest_of(Path(path))))
-        except (OSError, ValueError):
+        except AudioError:
             return True  # nothing to send anywhere
 
 

@@ -6,12 +6,15 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import OutputError
+from .errors import FileMissingError, FolderError, NotAudioError, OutputError
 
 __all__ = ["Journal", "Stamp", "digest_of", "journal_path"]
 
@@ -41,15 +44,40 @@ class Stamp:
 
     @classmethod
     def of(cls, path: Path) -> Stamp:
-        """Read it; raises OSError where there is no such file."""
-        found = path.stat()
+        """Read it; raises AudioError, in words for people, where there is no regular file."""
+        with _in_words(path):
+            found = _regular(path)
         return cls(found.st_size, found.st_mtime_ns)
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a regular file's bytes; raises AudioError like :meth:`Stamp.of`."""
+    with _in_words(path):
+        _regular(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Say what the system says about a file as scoring it would."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no file can have such a name
+        raise FileMissingError(f"{path}: there is no such file; check the name.") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its permissions.") from None
+
+
+def _regular(path: Path) -> os.stat_result:
+    """Look at a file without opening it: reading from a pipe or a device may never end."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise FolderError(f"{path}: this is a folder; give the audio files in it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise NotAudioError(f"{path}: this is a pipe or a device, not a regular file; give an audio file.")
+    return found
 
 
 def journal_path(output: str | os.PathLike[str]) -> Path:
@@ -93,7 +121,7 @@ class Journal:
 
     def unchanged(self, path: str, stamp: Stamp) -> dict[str, Any] | None:
         """Return the row of a file that has the same size and time, or None."""
-        found = self._one("SELECT size, modified, row FROM finished WHERE path = ? AND model = ?", path)
+        found = self._one("SELECT size, modified, row FROM finished WHERE path = ? AND model = ?", _key(path))
         return json.loads(found[2]) if found and found[:2] == (stamp.size, stamp.modified) else None
 
     def same_content(self, digest: str) -> dict[str, Any] | None:
@@ -103,7 +131,7 @@ class Journal:
 
     def put(self, row: dict[str, Any], *, stamp: Stamp, digest: str, cost: float) -> None:
         """Keep a finished row; it is on disk when this returns."""
-        values = (row["path"], self._model, stamp.size, stamp.modified, digest, cost, json.dumps(row))
+        values = (_key(row["path"]), self._model, stamp.size, stamp.modified, digest, cost, json.dumps(row))
         try:
             with self._lock:
                 self._db.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?, ?)", values)
@@ -114,9 +142,18 @@ class Journal:
         """Files that took longest, and how many seconds."""
         with self._lock:
             query = "SELECT path, cost FROM finished WHERE model = ? ORDER BY cost DESC, path LIMIT ?"
-            return [(str(path), float(cost)) for path, cost in self._db.execute(query, (self._model, count))]
+            return [(os.fsdecode(path), float(cost)) for path, cost in self._db.execute(query, (self._model, count))]
 
-    def _one(self, query: str, key: str) -> tuple[Any, ...] | None:
+    def _one(self, query: str, key: str | bytes) -> tuple[Any, ...] | None:
         with self._lock:
             found: tuple[Any, ...] | None = self._db.execute(query, (key, self._model)).fetchone()
             return found
+
+
+def _key(path: str) -> str | bytes:
+    """What SQLite can hold of a path: its bytes where the name is no UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path

@@ -7,16 +7,18 @@ import io
 import json
 import os
 import random
+import re
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
+from .analysis import GRID
 from .extraction import EXTRACTOR_VERSION, TrackFeatures
 from .features import describe_features
+from .modulation import RATES
 
 __all__ = ["LIMIT", "FeatureStore", "content_key", "pack", "unpack"]
 
@@ -24,6 +26,7 @@ __all__ = ["LIMIT", "FeatureStore", "content_key", "pack", "unpack"]
 LIMIT = 20 * 10**9
 """Bytes a store may grow to: about a million tracks."""
 _TRIM_SHARE = 1 / 512
+_OWN = re.compile(r"[0-9a-f]{64}-v\d+(-.+)?\.(npz|part)")  # a key of content_key, or what a killed process left of one
 
 
 def content_key(path: str | os.PathLike[str], variant: str = "") -> str:
@@ -67,27 +70,31 @@ def pack(track: TrackFeatures) -> bytes:
 
 def unpack(data: bytes) -> TrackFeatures | None:
     """Undo :func:`pack`; None where `data` is damaged or of another extractor."""
+    names = [feature.name for feature in describe_features()]
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            if file.zip.testzip() is not None:  # numpy stops before the checksum where a damaged header promises less
+                return None
             about = json.loads(file["about"].tobytes())
             values, details, modulation = file["values"], file["details"], file["modulation"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        if about["extractor"] != EXTRACTOR_VERSION or about["features"] != names:
+            return None
+        if (values.shape, details.shape, modulation.shape) != ((len(names),), (len(GRID),), (len(RATES),)):
+            return None
+        return TrackFeatures(
+            name=about["name"],
+            duration=about["duration"],
+            sample_rate=about["sample_rate"],
+            channels=about["channels"],
+            codec=about["codec"],
+            values=MappingProxyType(dict(zip(names, values.tolist(), strict=True))),
+            details=details,
+            modulation=modulation,
+            warnings=tuple(about["warnings"]),
+            effort=about.get("effort", "full"),
+        )
+    except Exception:  # whatever a foreign or damaged archive makes numpy, zipfile, zlib or json raise
         return None
-    names = [feature.name for feature in describe_features()]
-    if about.get("extractor") != EXTRACTOR_VERSION or about.get("features") != names or len(values) != len(names):
-        return None
-    return TrackFeatures(
-        name=about["name"],
-        duration=about["duration"],
-        sample_rate=about["sample_rate"],
-        channels=about["channels"],
-        codec=about["codec"],
-        values=MappingProxyType(dict(zip(names, values.tolist(), strict=True))),
-        details=details,
-        modulation=modulation,
-        warnings=tuple(about["warnings"]),
-        effort=about.get("effort", "full"),
-    )
 
 
 class FeatureStore:
@@ -110,29 +117,35 @@ class FeatureStore:
         path = self._path(key)
         try:
             found = unpack(path.read_bytes())
-            os.utime(path)  # used just now
         except OSError:
             return None
+        try:
+            os.utime(path)  # used just now
+        except OSError:  # a shared store that may only be read serves as well
+            pass
         return found
 
     def put(self, key: str, track: TrackFeatures) -> None:
         """Store `track` under `key`."""
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{key}-", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             file.write(pack(track))
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:  # another process has just cleared the store
+            pass
         if random.random() < _TRIM_SHARE:  # no counter, so that many short-lived processes keep the bound as well
             self.trim(self._limit)
 
     def usage(self) -> tuple[int, int]:
         """Number of tracks, and bytes."""
-        sizes = [size for _, size, _ in self._files()]
-        return len(sizes), sum(sizes)
+        files = list(self._files())
+        return sum(path.suffix == ".npz" for _, _, path in files), sum(size for _, size, _ in files)
 
     def trim(self, limit: int) -> int:
-        """Remove what was used longest ago until at most `limit` bytes are left; returns how many went."""
+        """Remove what was used longest ago until at most `limit` bytes are left; returns how many tracks went."""
         files = sorted(self._files())
         total = sum(size for _, size, _ in files)
         gone = 0
@@ -141,12 +154,14 @@ class FeatureStore:
                 break
             path.unlink(missing_ok=True)
             total -= size
-            gone += 1
+            gone += path.suffix == ".npz"
         return gone
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
-        """When each was last used, its bytes, its path."""
-        for path in self.folder.glob("??/*.npz"):
+        """When each was last used, its bytes, its path; files that are not the store's own stay out of it."""
+        for path in self.folder.glob("??/*"):
+            if not _OWN.fullmatch(path.name) or path.parent.name != path.name[:2]:
+                continue
             try:
                 found = path.stat()
             except OSError:  # another process removed it

@@ -41,15 +41,19 @@ class Summary:
 
     def prevalence(self, about: Mapping[str, Any]) -> Prevalence | None:
         """Share of AI, corrected by the error rates a model states; None where it states none."""
-        metrics = about.get("metrics", {})
+        metrics, own = about.get("metrics", {}), about.get("recalibration")
         try:
+            if own:  # its threshold is another one than that of the metrics
+                found, wrong, human = own["recall"], own["max_false_positive_rate"], own["tracks"]
+            else:
+                found, wrong, human = metrics["found"], metrics["false_positives"], metrics["human"]
             return estimate_prevalence(
                 self.verdicts["ai"],
                 self.verdicts.total(),
-                found=float(metrics["found"]),
+                found=float(found),
                 ai_tracks=int(metrics["ai"]),
-                false_positives=float(metrics["false_positives"]),
-                human_tracks=int(metrics["human"]),
+                false_positives=float(wrong),
+                human_tracks=int(human),
             )
         except (KeyError, TypeError, ValueError):
             return None

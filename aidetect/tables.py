@@ -57,6 +57,9 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 class TableWriter:
     """Writes rows as they come; a context manager.
 
+    All formats are valid UTF-8, whatever files are called: bytes of a name that are none become Unicode escapes, which
+    readers of JSON undo.
+
     Parameters
     ----------
     path : path
@@ -81,7 +84,7 @@ class TableWriter:
             if kind == ".parquet":
                 self._file: Any = self._path.open(f"{mode}b")
             else:
-                self._file = self._path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
+                self._file = self._path.open(mode, newline="", encoding="utf-8", errors="backslashreplace")
         except FileExistsError:
             raise OutputError(f"{path}: exists already; choose another name or remove it first.") from None
         except OSError as error:
@@ -144,7 +147,7 @@ class TableWriter:
 
 def _text(value: Any) -> Any:
     """Make file names that are no UTF-8 writable."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _harmless(row: Mapping[str, Any]) -> dict[str, Any]:

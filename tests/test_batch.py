@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import csv
-import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 import aidetect
-from aidetect.batch import audio_files, row_of, score_folder, write_rows
-from aidetect.errors import FolderError, OutputError
+from aidetect.batch import FileError, audio_files, row_of, score_files, score_folder, score_row
+from aidetect.errors import FileMissingError, FolderError, NotAudioError
 from aidetect.tables import COLUMNS
 
 
@@ -39,42 +39,52 @@ def test_errors_become_rows_and_the_rest_goes_on(folder: Path, jobs: int) -> Non
     assert items[1].probability == items[2].probability
 
 
-def test_csv_has_the_columns_and_no_formula(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder / "b")
-    out = tmp_path / "scores.csv"
-    list(write_rows(score_folder("."), out))
-    with out.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
-    assert rows[0]["path"] == "'=bad.mp3"
-    assert rows[0]["error"]
-    assert rows[0]["probability"] == ""
-    assert 0 <= float(rows[1]["probability"]) <= 1
-    assert rows[1]["verdict"] in ("ai", "human", "uncertain")
+class Crashing:
+    """A detector that some files end the process of."""
+
+    version = "1"
+
+    def score(self, path: Path, **_: object) -> FileError:
+        if "crash" in path.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return FileError(str(path), "scored")
 
 
-def test_jsonl_rows_are_whole_objects(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.jsonl"
-    list(write_rows(score_folder(folder), out))
-    rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert all(set(row) == set(COLUMNS) for row in rows)
+def test_a_file_that_crashes_a_process_becomes_a_row_and_the_rest_goes_on() -> None:
+    paths = [Path(f"{number}-crash" if number in (3, 4, 25) else str(number)) for number in range(30)]
+    items = list(score_files(paths, jobs=2, detector=Crashing()))
+    assert [item.path for item in items] == [str(path) for path in paths]
+    died = [item for item in items if item.error != "scored"]
+    assert [item.path for item in died] == ["3-crash", "4-crash", "25-crash"]
+    assert all("died" in item.error and item.passing for item in died)
 
 
-def test_results_are_never_overwritten(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.csv"
-    out.write_text("precious")
-    with pytest.raises(OutputError, match="exists"):
-        write_rows(iter(()), out)
-    with pytest.raises(OutputError, match=r"\.csv"):
-        write_rows(iter(()), tmp_path / "scores.xlsx")
-    assert out.read_text() == "precious"
+class Raising:
+    version = "1"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def score(self, path: Path, **_: object) -> None:
+        raise self.error
 
 
-def test_what_is_scored_is_written_at_once(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.jsonl"
-    items = write_rows(score_folder(folder), out)
-    next(items)
-    assert len(out.read_text().splitlines()) == 1
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (MemoryError(), True),
+        (OSError("no space left"), True),
+        (FileMissingError("x: there is no such file."), True),
+        (NotAudioError("x: no audio."), False),
+        (IndexError("a bug"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_row_says_whether_another_try_may_end_otherwise(error: Exception, passing: bool) -> None:
+    row = score_row("x", detector=Raising(error))
+    assert row["error"]
+    assert row.get("passing", False) == passing
+    assert set(row) - {"passing"} == set(COLUMNS)
 
 
 def test_row_of_a_result_is_flat(song_path: Path) -> None:

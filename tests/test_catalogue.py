@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import tempfile
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def test_a_folder_comes_in_the_order_of_its_paths(folder: Path) -> None:
     found = list(catalogue(folder))
     assert found == sorted(found)
     assert names(folder) == ["a.wav", "b/10.mp3", "b/2.mp3", "b.flac", "live/x.MP3"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such pipes")
+def test_what_is_no_regular_file_is_left_out(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.mp3")
+    (folder / "to a pipe.mp3").symlink_to(folder / "pipe.mp3")
+    (folder / "to a device.wav").symlink_to("/dev/zero")
+    (folder / "to a folder.wav").symlink_to(folder / "live")
+    (folder / "to a file.wav").symlink_to(folder / "a.wav")
+    (folder / "to nothing.wav").symlink_to(folder / "none.wav")  # told when it is scored
+    assert names(folder, include=["*pipe*", "to*"]) == ["to a file.wav", "to nothing.wav"]
 
 
 def test_patterns_choose(folder: Path) -> None:

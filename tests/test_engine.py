@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import json
 import os
 import random
 import shutil
@@ -20,6 +22,7 @@ from aidetect.batch import score_folder
 from aidetect.detector import Detector
 from aidetect.engine import Batch, score_batch
 from aidetect.errors import OutputError
+from aidetect.tables import COLUMNS
 
 RATE = 8_000
 
@@ -180,18 +183,87 @@ def test_a_ray_instance_scores(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "own.csv").read_bytes()
 
 
-def test_tracks_are_counted_and_their_share_corrected() -> None:
-    from aidetect.summary import Summary
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_a_name_that_is_no_utf8_is_scored_like_any_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "in" / os.fsdecode(b"a\xff.wav")
+    path.parent.mkdir()
+    shutil.copy(folder / "0.wav", path)
+    asked = counted(monkeypatch)
+    out = tmp_path / "t.jsonl"
+    (row,) = score_batch(path.parent, out)
+    assert (row["path"], row["error"], asked) == (str(path), None, [path.name])
+    assert json.loads(out.read_text(encoding="utf-8")) == row
+    assert list(score_batch(path.parent, out, resume=True)) == [row]
+    assert asked == [path.name]
 
-    summary = Summary()
-    for number in range(100):
-        verdict = "ai" if number < 20 else "human"
-        summary.add({"error": None, "verdict": verdict, "probability": 0.95 if number < 20 else 0.05, "path": "x"})
-    summary.add({"error": "x: broken", "verdict": None, "probability": None, "path": "x"})
-    about = {"metrics": {"found": 0.8, "ai": 500, "false_positives": 0.0, "human": 500}}
-    text = "\n".join(summary.lines(about, slowest=[("y", 2.0)]))
-    assert "101 files: 20 ai, 80 human, 0 uncertain, 1 failed" in text
-    assert "share of AI 25.0%" in text
-    assert "x: broken" in text
-    assert "2.0 s  y" in text
-    assert summary.prevalence({"metrics": {}}) is None
+
+def test_a_disk_that_fails_makes_a_row_that_is_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "list.txt").write_text(f"{folder / '0.wav'}\n")
+    asked = counted(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("aidetect.journal.hashlib.file_digest", broken)
+        (row,) = score_batch(tmp_path / "list.txt", tmp_path / "t.csv")
+    assert "0.wav: the file cannot be read (Input/output error)" in row["error"]
+    assert (tuple(row), row["verdict"], asked) == (COLUMNS, None, [])
+    (row,) = score_batch(tmp_path / "list.txt", tmp_path / "t.csv", resume=True)
+    assert (row["error"], asked) == (None, ["0.wav"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such pipes")
+def test_pipes_devices_and_folders_are_errors_and_are_not_read(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    names = ["pipe.wav", "/dev/zero", str(folder), str(folder / "0.wav")]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    out = tmp_path / "t.jsonl"
+    command = [sys.executable, "-m", "aidetect", "batch", str(tmp_path / "list.txt"), "-o", str(out)]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60.0).returncode == 1
+    errors = [json.loads(line)["error"] for line in out.read_text().splitlines()]
+    for error in errors[:2]:
+        assert "pipe or a device" in error
+    assert "folder" in errors[2]
+    assert errors[3] is None
+
+
+def test_files_that_took_too_long_are_tried_again_and_so_are_their_twins(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{folder / '0.wav'}\n{folder / 'sub' / 'copy 0.wav'}\n")
+    out = tmp_path / "t.csv"
+    for row in score_batch(tmp_path / "list.txt", out, time_limit=0.001):
+        assert "--time-limit" in row["error"]
+    rows = list(score_batch(tmp_path / "list.txt", out, resume=True))
+    assert [row["error"] for row in rows] == [None, None]
+    assert "--time-limit" not in out.read_text()
+
+
+@pytest.mark.parametrize("known", [{}, dict.fromkeys(COLUMNS) | {"passing": True}], ids=["died", "out of memory"])
+def test_failures_that_may_pass_leave_the_table_of_a_resumed_run_as_it_would_be(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: dict[str, object]
+) -> None:
+    real = engine.Worker.score
+    failed: list[str] = []
+
+    def score(self: engine.Worker, path: str) -> dict[str, object]:
+        if Path(path).name not in ("1.wav", "copy 1.wav"):
+            return real(self, path)
+        failed.append(path)
+        return known | {"path": path, "error": f"{path}: failed."}
+
+    monkeypatch.setattr(engine.Worker, "score", score)
+    whole, out = tmp_path / "whole.csv", tmp_path / "t.csv"
+    rows = list(score_batch(folder, whole))
+    assert all(tuple(row) == COLUMNS for row in rows)
+    assert len(failed) == 2
+    stopped = score_batch(folder, out)
+    for _ in range(3):
+        next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert list(score_batch(folder, out, resume=True)) == rows
+    assert out.read_bytes() == whole.read_bytes()
+    monkeypatch.setattr(engine.Worker, "score", real)
+    assert sum(row["error"] is not None for row in score_batch(folder, out, resume=True)) == 1  # bad.mp3

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aidetect.errors import OutputError
+from aidetect.errors import FileMissingError, FolderError, NotAudioError, OutputError
 from aidetect.journal import Journal, Stamp, digest_of, journal_path
 
 STAMP = Stamp(10, 20)
@@ -55,3 +57,27 @@ def test_a_journal_holds_no_more_than_it_says(tmp_path: Path) -> None:
 def test_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert digest_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_names_that_are_no_utf8_are_kept_apart(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"a\xff.wav"), os.fsdecode(b"a\xfe.wav"), "a\\xff.wav", "\u00e4.wav"]
+    journal = Journal(tmp_path / "j", model="m")
+    for number, name in enumerate(names):
+        journal.put(row(name), stamp=STAMP, digest=str(number), cost=float(number))
+    again = Journal(tmp_path / "j", model="m")
+    for number, name in enumerate(names):
+        assert again.unchanged(name, STAMP) == again.same_content(str(number)) == row(name)
+    assert again.slowest() == [(name, float(number)) for number, name in reversed(list(enumerate(names)))]
+
+
+@pytest.mark.parametrize("look", [Stamp.of, digest_of])
+def test_only_regular_files_are_looked_at(tmp_path: Path, look: Callable[[Path], object]) -> None:
+    with pytest.raises(FolderError, match="folder"):
+        look(tmp_path)
+    for name in ("none.wav", "\0.wav", "x" * 300):
+        with pytest.raises(FileMissingError, match=name):
+            look(tmp_path / name)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.wav")
+        with pytest.raises(NotAudioError, match=r"pipe\.wav: this is a pipe"):
+            look(tmp_path / "pipe.wav")

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aidetect import store as module
 from aidetect.extraction import TrackFeatures, extract_array
 from aidetect.store import FeatureStore, content_key, pack, unpack
+
+A, B, C = (f"{digit * 64}-v1" for digit in "abc")  # keys
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +25,9 @@ def track(song: np.ndarray) -> TrackFeatures:
 
 def test_features_come_back_as_they_were(tmp_path: Path, track: TrackFeatures) -> None:
     store = FeatureStore(tmp_path / "new" / "folder")
-    assert store.get("k1") is None
-    store.put("k1", track)
-    back = store.get("k1")
+    assert store.get(A) is None
+    store.put(A, track)
+    back = store.get(A)
     assert back.name == track.name
     np.testing.assert_array_equal(back.details, track.details)
     np.testing.assert_array_equal(back.modulation, track.modulation)
@@ -40,26 +46,117 @@ def test_the_key_follows_the_content_not_the_name(tmp_path: Path) -> None:
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path, track: TrackFeatures) -> None:
     store = FeatureStore(tmp_path)
-    for number, key in enumerate(("aa", "bb", "cc")):
+    for number, key in enumerate((A, B, C)):
         store.put(key, track)
-        os.utime(tmp_path / key / f"{key}.npz", (number, number))
-    assert store.get("aa") is not None  # used again
+        os.utime(tmp_path / key[:2] / f"{key}.npz", (number, number))
+    assert store.get(A) is not None  # used again
     count, size = store.usage()
     assert count == 3
     assert store.trim(size) == 0
     assert store.trim(size * 2 // 3) == 1
-    assert store.get("bb") is None
-    assert store.get("aa") is not None
+    assert store.get(B) is None
+    assert store.get(A) is not None
     assert store.trim(0) == 2
     assert store.usage() == (0, 0)
 
 
-@given(st.binary(max_size=300), st.integers(0, 10_000))
-def test_damaged_entries_count_as_missing(data: bytes, cut: int) -> None:
+def test_files_of_others_are_neither_counted_nor_removed(tmp_path: Path, track: TrackFeatures) -> None:
+    others = [f"aa/{name}" for name in ("song.npz", f"{A[:-3]}.npz", f"{B}.npz", f"{A}.npz.bak", "tmpabcdefgh.part")]
+    others += [f"{A}.npz", f"aaa/{A}.npz"]
+    for name in others:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"precious")
+    store = FeatureStore(tmp_path)
+    assert (store.usage(), store.trim(0)) == ((0, 0), 0)
+    store.put(content_key(tmp_path / others[0], "aug1"), track)
+    assert store.usage()[0] == store.trim(0) == 1
+    assert store.usage() == (0, 0)
+    assert all((tmp_path / name).read_bytes() == b"precious" for name in others)
+
+
+def test_what_a_killed_process_left_is_removed(
+    tmp_path: Path, track: TrackFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module.os, "replace", raises(KeyboardInterrupt()))
+        store.put(A, track)
+    (left,) = tmp_path.rglob("*.part")
+    assert store.usage() == (0, left.stat().st_size)  # room, but no track
+    assert store.trim(0) == 0
+    assert not left.exists()
+
+
+def test_a_store_that_is_cleared_meanwhile_does_no_harm(
+    tmp_path: Path, track: TrackFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    real = os.replace
+
+    def cleared(*paths: str) -> None:
+        store.trim(0)
+        real(*paths)
+
+    monkeypatch.setattr(module.os, "replace", cleared)
+    store.put(A, track)
+    assert store.get(A) is None
+
+
+def test_a_store_that_may_only_be_read_serves_as_well(
+    tmp_path: Path, track: TrackFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    store.put(A, track)
+    monkeypatch.setattr(module.os, "utime", raises(PermissionError()))
+    assert store.get(A) is not None
+
+
+def raises(error: BaseException) -> Callable[..., None]:
+    def act(*_: object, **__: object) -> None:
+        raise error
+
+    return act
+
+
+@given(st.binary(max_size=300))
+def test_what_is_no_entry_counts_as_missing(data: bytes) -> None:
     assert unpack(data) is None
 
 
-def test_a_cut_entry_counts_as_missing(track: TrackFeatures) -> None:
+@given(st.floats(0.0, 1.0, exclude_max=True))
+def test_a_cut_entry_counts_as_missing(track: TrackFeatures, share: float) -> None:
     data = pack(track)
-    for share in (0.1, 0.5, 0.9, 0.99):
-        assert unpack(data[: int(share * len(data))]) is None
+    assert unpack(data[: int(share * len(data))]) is None
+
+
+def test_a_damaged_entry_is_missing_or_true(track: TrackFeatures) -> None:
+    data = pack(track)
+    whole = contents(pack(unpack(data)))
+    rng = np.random.default_rng(0)
+    edges = [*range(200), *range(len(data) - 400, len(data))]  # where zip keeps its own notes
+    missing = 0
+    for position in (*edges, *rng.integers(len(data), size=1000).tolist()):
+        damaged = bytearray(data)
+        damaged[position] ^= int(rng.integers(1, 256))
+        found = unpack(bytes(damaged))
+        missing += found is None
+        assert found is None or contents(pack(found)) == whole
+    assert missing > 1000
+
+
+def test_an_entry_of_another_make_counts_as_missing(track: TrackFeatures) -> None:
+    assert unpack(pack(track)) is not None
+    assert unpack(pack(replace(track, details=track.details[:-1]))) is None
+    assert unpack(pack(replace(track, modulation=track.modulation[None]))) is None
+    with np.load(io.BytesIO(pack(track))) as file:
+        arrays = dict(file)
+    for about in (b"[]", b"{}", arrays["about"].tobytes().replace(b'"codec"', b'"other"')):
+        out = io.BytesIO()
+        np.savez_compressed(out, **{**arrays, "about": np.frombuffer(about, dtype=np.uint8)})
+        assert unpack(out.getvalue()) is None
+
+
+def contents(data: bytes) -> dict[str, bytes]:
+    """Arrays of an entry."""
+    with np.load(io.BytesIO(data)) as file:
+        return {name: file[name].tobytes() for name in file.files}

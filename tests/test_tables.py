@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,32 @@ def test_parquet_has_types(tmp_path: Path) -> None:
     with TableWriter(tmp_path / "empty.parquet", kind=".parquet"):
         pass
     assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize("kind", [".csv", ".jsonl"])
+def test_text_formats_show_a_row_at_once(tmp_path: Path, kind: str) -> None:
+    with TableWriter(tmp_path / "t", kind=kind) as table:
+        before = (tmp_path / "t").read_text().count("path")
+        table.write(dict.fromkeys(COLUMNS) | {"path": "the path"})
+        assert (tmp_path / "t").read_text().count("path") > before
+
+
+def test_names_that_are_no_utf8_leave_tables_that_are(tmp_path: Path) -> None:
+    row = dict.fromkeys(COLUMNS) | {"path": os.fsdecode("\u00e4".encode() + b"\xff.wav"), "error": "\udcff: broken."}
+    shown = {"path": "\u00e4\\udcff.wav", "error": "\\udcff: broken."}
+    for kind in (".csv", ".jsonl"):
+        with TableWriter(tmp_path / f"t{kind}", kind=kind) as table:
+            table.write(row)
+    text = (tmp_path / "t.jsonl").read_text(encoding="utf-8")
+    assert json.loads(text) == row
+    assert "\u00e4" in text
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        (back,) = csv.DictReader(file)
+    assert shown.items() <= back.items()
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with TableWriter(tmp_path / "t.parquet", kind=".parquet") as table:
+        table.write(row)
+    assert shown.items() <= parquet.read_table(tmp_path / "t.parquet").to_pylist()[0].items()
 
 
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
