@@ -56,8 +56,8 @@ def score_array(
     Parameters
     ----------
     y : array_like, shape (n,) or (channels, n)
-        Samples, full scale at 1 (integers: at that of their type), as ``librosa.load(path, sr=None, mono=False)`` returns them. Resampled audio has lost
-        what the detector looks for: keep the sample rate of the file.
+        Samples, full scale at 1 (integers: at that of their type), as ``librosa.load(path, sr=None, mono=False)``
+        returns them. Resampled audio has lost what the detector looks for: keep the sample rate of the file.
     sr : float
         Sample rate, Hz.
     name : str

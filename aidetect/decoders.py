@@ -159,7 +159,6 @@ _FORMATS = (
     "mp4 m4a 3gp 3g2 mj2 mp3 mpc mpc8 mpeg mpegts mxf nut ogg oma qoa rm shn spx tak truehd tta voc w64 "
     "wav wsd wtv wv xwma"
 ).replace(" ", ",")
-_RAW_FORMATS = {"aac", "ac3", "eac3", "amr", "dts", "loas", "mlp", "mp3", "mpeg", "mpegts", "shn", "truehd"}
 _TRUSTED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "flac", "wav", "aiff", "w64", "ape", "wv", "tta", "tak"}
 
 
@@ -249,9 +248,13 @@ def _ffmpeg_source(item: AudioInput, container: Any) -> DecoderSource:
 
     def chunks() -> Iterator[Chunk]:
         fifo = av.AudioFifo()
+        layout = None
         for frame in frames():
             frame.pts = None  # time stamps of a damaged file jump; the samples are simply joined
+            before, layout = layout, frame.layout.name
             try:
+                if before not in (None, layout):  # AudioFifo does not look, and reads beyond the channels there are
+                    raise ValueError
                 fifo.write(frame)
             except ValueError:  # the format changes within the stream
                 chunk = _drain(fifo)

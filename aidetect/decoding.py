@@ -49,7 +49,7 @@ from .errors import (
 )
 from .inputs import AudioInput, take
 
-__all__ = ["MAX_RATE", "MIN_RATE", "AudioStream", "open_array", "open_audio"]
+__all__ = ["MAX_RATE", "MIN_RATE", "AudioStream", "open_array", "open_audio", "open_input"]
 
 MAX_RATE = 48_000
 """Highest sample rate delivered; files above it are resampled."""
@@ -70,7 +70,7 @@ class AudioStream:
     Attributes
     ----------
     name : str
-        The path, or ``"<memory>"``; for messages.
+        The path, the name of a file object or ``"<memory>"``, or what the caller named an array; for messages.
     native_rate, native_channels : int
         Sample rate and number of channels of the file.
     rate : int
@@ -101,6 +101,7 @@ class AudioStream:
         self._started = False
         self._closed = False
         self._holes = 0
+        self._decoded = 0.0  # s, before any conversion
         first = None
         for chunk in source.chunks:
             if chunk.samples.shape[1]:
@@ -114,6 +115,7 @@ class AudioStream:
         self._first: Chunk | None = first
         self.native_rate = first.rate
         self.native_channels = int(first.samples.shape[0])
+        self._format = (first.rate, first.layout)
         if not MIN_RATE <= self.native_rate <= MAX_NATIVE_RATE or self.native_channels > MAX_CHANNELS:
             refuse_format(name, self.native_rate, self.native_channels)
         self.rate = _delivered_rate(self.native_rate)
@@ -165,9 +167,10 @@ class AudioStream:
             If `seconds` is not a positive number.
         RuntimeError
             If the blocks were already asked for, or the stream is closed.
+        DecodeError
+            Where the blocks are read: if not one sample comes out, so that there is always a block.
         """
-        if not (seconds > 0 and math.isfinite(seconds)):
-            raise ValueError(f"seconds must be a positive number, not {seconds!r}")
+        _check_seconds(seconds)
         if self._closed or self._started:
             state = "is closed" if self._closed else "was already read"
             raise RuntimeError(f"{self.name}: this AudioStream {state}; open it again")
@@ -176,8 +179,15 @@ class AudioStream:
 
     @property
     def length(self) -> float | None:
-        """Seconds as the header tells or the bit rate suggests; None where neither does, or nothing can be skipped."""
-        return self._source.length if self._source.restart else None
+        """Seconds as the header tells or the bit rate suggests; None where neither does, or nothing can be skipped.
+
+        None too where the file is seen to be cut short without decoding it: what is missing is told by :meth:`blocks`.
+        """
+        source = self._source
+        if source.restart is None or source.length is None or source.endless:
+            return None
+        cut = source.announced is not None and source.length < source.announced - _TOLERANCE
+        return None if cut else source.length
 
     def excerpts(self, starts: Iterable[float], seconds: float = 10.0) -> Iterator[Samples]:
         """Yield one block for each time, without decoding what lies between; in place of :meth:`blocks`.
@@ -193,30 +203,46 @@ class AudioStream:
         ------
         numpy.ndarray
             As in :meth:`blocks`; shorter, or left out, where the file ends or is damaged.
+
+        Raises
+        ------
+        ValueError
+            If `seconds` is not a positive number.
+        RuntimeError
+            If the stream was already read or is closed, or cannot be read in excerpts, as an array cannot.
+
+        Notes
+        -----
+        `warnings` tells of the samples in the excerpts alone: whether the file is whole is known only to who reads all.
         """
+        _check_seconds(seconds)
         if self._closed or self._started or self._source.restart is None:
             raise RuntimeError(f"{self.name}: this AudioStream cannot be read in excerpts")
         self._started = True
-        # What a whole file must fulfil says nothing of its parts.
-        self._first, self._source.announced, self._source.endless = None, None, False
-        wanted, lead = round(seconds * self.rate), round(_LEAD_IN * self.rate)
+        return self._excerpts(starts, max(1, round(seconds * self.rate)), self._source.restart)
+
+    def _excerpts(
+        self, starts: Iterable[float], wanted: int, restart: Callable[[float], Iterator[Chunk]]
+    ) -> Iterator[Samples]:
         try:
             for start in starts:
+                begin = max(start - _LEAD_IN, 0.0)  # nothing leads in to the start of the file
                 try:
-                    self._source.chunks = self._source.restart(max(start - _LEAD_IN, 0.0))
+                    self._source.chunks = restart(begin)
                     self._first = next(self._source.chunks, None)
                 except Exception:  # a container that cannot be sought in
                     continue
+                lead = max(round((start - begin) * self.rate), 0)
                 pieces, held = [], 0
                 for piece in self._delivered():
                     pieces.append(piece)
                     held += piece.shape[1]
                     if held >= lead + wanted:
                         break
-                self._source.skipped = 0  # frames that lean on what was not read
                 if held > lead:
                     self.seconds += min(held - lead, wanted) / self.rate
                     yield np.ascontiguousarray(np.concatenate(pieces, axis=1)[:, lead : lead + wanted])
+            self._report()
         finally:
             self.close()
 
@@ -238,6 +264,12 @@ class AudioStream:
                 if start < piece.shape[1]:
                     pieces.append(piece[:, start:])
                     held += piece.shape[1] - start
+            if not self._closed:  # by the caller, half way through
+                self._judge()
+                if not delivered + held:
+                    raise DecodeError(
+                        f"{self.name}: not one sample of sound comes out of it; it is damaged or much too short."
+                    )
             if pieces:
                 delivered += held
                 self.seconds = delivered / self.rate
@@ -246,20 +278,17 @@ class AudioStream:
             self.close()
 
     def _native(self) -> Iterator[Chunk]:
-        """Yield the native chunks, made finite, then say what was missing."""
-        first, self._first = self._first, None
-        decoded = 0.0
-        chunk = first
+        """Yield the native chunks, made finite."""
+        chunk, self._first = self._first, None
         while chunk is not None:
             count = chunk.samples.shape[1]
             if count and chunk.rate > 0:
                 self._mend(chunk.samples)
-                decoded += count / chunk.rate
                 yield chunk
+                self._decoded += count / chunk.rate  # not reached where the chunk ends the reading
             if self._closed:
                 break
             chunk = next(self._source.chunks, None)
-        self._judge(decoded)
 
     def _mend(self, x: Samples) -> None:
         """Replace what is no finite, sane number by silence, in place."""
@@ -270,9 +299,10 @@ class AudioStream:
         x[bad] = 0.0
         self._holes += int(bad.sum())
 
-    def _judge(self, decoded: float) -> None:
+    def _judge(self) -> None:
+        """Say what was missing, after the whole file was read."""
         source = self._source
-        announced = source.announced
+        announced, decoded = source.announced, self._decoded
         if announced is not None and decoded < announced - _TOLERANCE:
             self.warnings.append(
                 f"the file is damaged or cut short: {decoded:.1f} s of the {announced:.1f} s it announces "
@@ -288,11 +318,19 @@ class AudioStream:
                 f"{'piece was' if source.skipped == 1 else 'pieces were'} left out, "
                 f"{decoded:.1f} s could be decoded"
             )
+        self._report()
+
+    def _report(self) -> None:
+        """Say what was amiss with the samples that were read."""
         if self._holes:
             self.warnings.append(
                 f"{self._holes} samples were not finite numbers (NaN or infinite) and were replaced by silence"
             )
-        self.warnings.extend(source.notes)
+        self.warnings.extend(self._source.notes)
+
+    def _note(self, text: str) -> None:
+        if text not in self._source.notes:
+            self._source.notes.append(text)
 
     def _delivered(self) -> Iterator[Samples]:
         """Yield pieces of any length at the rate and number of channels promised."""
@@ -303,14 +341,21 @@ class AudioStream:
             if (chunk.rate, chunk.layout) != current:
                 if resampler is not None:
                     yield from self._resampled(resampler, np.zeros((self.channels, 0), np.float32), last=True)
+                    resampler = None
                 channels = chunk.samples.shape[0]
-                if current is not None:
-                    self._source.notes.append(
+                current = (chunk.rate, chunk.layout)
+                if channels > MAX_CHANNELS or not MIN_RATE <= chunk.rate <= MAX_NATIVE_RATE:
+                    self._note(
+                        f"the file changes to {channels} channel{'s' * (channels > 1)} at {chunk.rate} Hz, which "
+                        "cannot be judged; the sound from there on was left out"
+                    )
+                    # The note says why there is less than was announced.
+                    self._source.announced, self._source.endless = None, False
+                    return
+                if current != self._format:
+                    self._note(
                         "the sample rate or the channels change within the file; all was brought to the first format"
                     )
-                    if channels > MAX_CHANNELS or not MIN_RATE <= chunk.rate <= MAX_NATIVE_RATE:
-                        return
-                current = (chunk.rate, chunk.layout)
                 matrix = None
                 if channels > 2 or channels != self.channels:
                     matrix = downmix_matrix(chunk.layout) if channels > 2 else np.ones((2, 1), np.float32)
@@ -318,7 +363,6 @@ class AudioStream:
                         matrix = (
                             matrix.mean(axis=0, keepdims=True) if channels > 2 else np.full((1, 2), 0.5, np.float32)
                         )
-                resampler = None
                 if chunk.rate != self.rate:
                     resampler = soxr.ResampleStream(chunk.rate, self.rate, self.channels, dtype="float32", quality="HQ")
             x = chunk.samples if matrix is None else matrix @ chunk.samples
@@ -335,6 +379,11 @@ class AudioStream:
         y = np.asarray(resampler.resample_chunk(frames, last=last), dtype=np.float32)
         if y.size:
             yield np.ascontiguousarray(y.reshape(len(y), -1).T)
+
+
+def _check_seconds(seconds: float) -> None:
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise ValueError(f"seconds must be a positive number, not {seconds!r}")
 
 
 def _delivered_rate(rate: int) -> int:
@@ -377,17 +426,20 @@ def open_audio(source: str | os.PathLike[str] | BinaryIO) -> AudioStream:
     """
     item = take(source)
     try:
-        return _decode(item)
+        stream = open_input(item)
     except BaseException:
-        try:
-            item.close()
-        except OSError:
-            pass
+        item.close()
         raise
+    stream._closers.append(item.close)
+    return stream
 
 
-def _decode(item: AudioInput) -> AudioStream:
-    """Try the decoders in turn."""
+def open_input(item: AudioInput) -> AudioStream:
+    """Open what :func:`aidetect.inputs.take` returned, as :func:`open_audio` does; a second time too, from its start.
+
+    The streams do not close `item`: that is left to the caller.
+    """
+    # The decoders are tried in turn.
     kind = recognised(item.head)
     attempts: list[Callable[[], DecoderSource]] = [lambda: open_ffmpeg(item)]
     if kind in ("WAV", "AIFF", "W64", "AU", "CAF"):
@@ -399,7 +451,7 @@ def _decode(item: AudioInput) -> AudioStream:
         opened: DecoderSource | None = None
         try:
             opened = attempt()
-            return AudioStream(item.name, opened, [opened.close, item.close])
+            return AudioStream(item.name, opened, [opened.close])
         except (UnsupportedAudioError, NoAudioStreamError, DecodeError) as error:
             verdict = error if not isinstance(verdict, UnsupportedAudioError | NoAudioStreamError) else verdict
         except AidetectError:

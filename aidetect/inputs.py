@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -32,7 +33,8 @@ class AudioInput:
     def close(self) -> None:
         """Close the file if it is ours."""
         if self.own:
-            self.file.close()
+            with contextlib.suppress(OSError):  # nothing was written: a failing close loses nothing
+                self.file.close()
 
 
 def take(source: str | os.PathLike[str] | BinaryIO) -> AudioInput:

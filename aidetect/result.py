@@ -50,7 +50,7 @@ class Result:
     warnings : tuple of str
         Sentences about the file or the answer.
     duration : float
-        Seconds scored.
+        Seconds decoded; with effort ``"fast"`` those that the container tells.
     sample_rate, channels : int
         Of the file.
     codec : str

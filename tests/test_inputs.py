@@ -32,6 +32,16 @@ def test_a_file_of_the_caller_stays_open() -> None:
     assert item.file.read() == DATA
 
 
+def test_a_close_that_fails_loses_nothing() -> None:
+    class Failing(io.BytesIO):
+        def close(self) -> None:
+            raise OSError("gone")
+
+    item = take(io.BytesIO(DATA))
+    item.file, item.own = Failing(DATA), True
+    item.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 def test_a_named_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aidetect import transforms
+from aidetect import errors, transforms
+from aidetect.decoding import open_array
 
 RATE = 44_100
 
@@ -25,6 +26,15 @@ def test_codecs_keep_a_tone_and_its_length(name: str, kbps: int) -> None:
     assert peak(y, rate) == pytest.approx(1_000.0, abs=2.0)
     assert y.shape[1] / rate == pytest.approx(3.0, abs=0.1)
     assert np.sqrt(np.mean(y**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.06)
+
+
+@pytest.mark.parametrize("name", transforms.CODECS)
+def test_a_codec_that_gives_no_sound_is_an_error_of_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(errors.AudioError):
+        transforms.codec(tone(seconds=0.0), RATE, name=name, kbps=64)
+    monkeypatch.setattr(transforms, "open_audio", lambda _: open_array(np.zeros(1), 192_000))
+    with pytest.raises(errors.DecodeError, match="not one sample"):
+        transforms.codec(tone(), RATE, name=name, kbps=64)
 
 
 def test_speed_moves_pitch_and_length() -> None:
