@@ -18,10 +18,11 @@ import numpy.typing as npt
 from . import grain, simulation, transforms, transients
 from .analysis import GRID
 from .decoding import open_audio
-from .errors import AidetectError, FileMissingError, LabelsError
+from .errors import AidetectError, LabelsError
 from .experts import Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
+from .inputs import in_words
 from .labels import LabelledTrack, read_labels
 from .modulation import RATES
 from .store import FeatureStore, content_key
@@ -166,11 +167,8 @@ def measure(
         The file cannot be measured.
     """
     name = "fast" if effort == "fast" and not variant else variant
-    try:
+    with in_words(path):
         key = content_key(path, name) if store is not None or variant else ""
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its name and permissions.") from None
     found = store.get(key) if store is not None else None
     if found is not None:
         return found

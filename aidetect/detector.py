@@ -125,21 +125,12 @@ class Detector:
 
         Parameters
         ----------
-        y : array_like, shape (n,) or (channels, n)
-            Samples as librosa returns them, full scale at 1; integers are scaled by that of their type.
-        sr : float
-            Sample rate, Hz.
-        name : str
-            What to call it in the result.
+        y, sr, name
+            As in :func:`aidetect.score_array`, which also says what is raised.
 
         Returns
         -------
         Result
-
-        Raises
-        ------
-        AudioError
-            The array is no such signal, or too short.
         """
         return self.judge(extract_array(y, sr, name=name))
 

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from .errors import AidetectError, EmptyFileError, FileMissingError, FolderError, NotAudioError, UnsupportedAudioError
 
-__all__ = ["AudioInput", "take"]
+__all__ = ["AudioInput", "in_words", "take"]
 
 _SPOOL = 64 << 20  # a pipe is kept in memory up to here, in an unnamed temporary file beyond
 
@@ -37,6 +38,20 @@ class AudioInput:
                 self.file.close()
 
 
+@contextlib.contextmanager
+def in_words(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the system says about a file into an AudioError, in words for people."""
+    try:
+        yield
+    except IsADirectoryError:
+        raise FolderError(f"{path}: this is a folder; give the audio files in it.") from None
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no file can have such a name
+        raise FileMissingError(f"{path}: there is no such file; check the name.") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its permissions.") from None
+
+
 def take(source: str | os.PathLike[str] | BinaryIO) -> AudioInput:
     """Look at what was given and turn it into a path or a seekable file."""
     if isinstance(source, str | os.PathLike):
@@ -54,21 +69,13 @@ def take(source: str | os.PathLike[str] | BinaryIO) -> AudioInput:
 
 
 def _take_path(path: str) -> AudioInput:
-    try:
+    with in_words(path):
         about = os.stat(path)
         if stat.S_ISDIR(about.st_mode):
-            raise FolderError(f"{path}: this is a folder; give the audio files in it.")
+            raise IsADirectoryError
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISFIFO(about.st_mode)):
             raise NotAudioError(f"{path}: this is a device, not an audio file; give a file.")
         file = open(path, "rb")  # noqa: SIM115 - lives as long as the stream
-    except (OSError, ValueError) as error:
-        if isinstance(error, IsADirectoryError):
-            raise FolderError(f"{path}: this is a folder; give the audio files in it.") from None
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
-        if missing:
-            raise FileMissingError(f"{path}: there is no such file; check the name.") from None
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its permissions.") from None
     try:
         if stat.S_ISFIFO(about.st_mode):
             spooled = _spool(file, path)

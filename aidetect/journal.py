@@ -8,13 +8,12 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import FileMissingError, FolderError, NotAudioError, OutputError
+from .errors import NotAudioError, OutputError
+from .inputs import in_words
 
 __all__ = ["Journal", "Stamp", "digest_of", "journal_path"]
 
@@ -45,36 +44,24 @@ class Stamp:
     @classmethod
     def of(cls, path: Path) -> Stamp:
         """Read it; raises AudioError, in words for people, where there is no regular file."""
-        with _in_words(path):
+        with in_words(path):
             found = _regular(path)
         return cls(found.st_size, found.st_mtime_ns)
 
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a regular file's bytes; raises AudioError like :meth:`Stamp.of`."""
-    with _in_words(path):
+    with in_words(path):
         _regular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _in_words(path: Path) -> Iterator[None]:
-    """Say what the system says about a file as scoring it would."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no file can have such a name
-        raise FileMissingError(f"{path}: there is no such file; check the name.") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileMissingError(f"{path}: the file cannot be read ({reason}); check its permissions.") from None
 
 
 def _regular(path: Path) -> os.stat_result:
     """Look at a file without opening it: reading from a pipe or a device may never end."""
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
-        raise FolderError(f"{path}: this is a folder; give the audio files in it.")
+        raise IsADirectoryError
     if not stat.S_ISREG(found.st_mode):
         raise NotAudioError(f"{path}: this is a pipe or a device, not a regular file; give an audio file.")
     return found
