@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -23,9 +23,10 @@ __all__ = [
     "MIN_RATE",
     "Chunk",
     "DecoderSource",
+    "check_format",
+    "judgeable",
     "open_ffmpeg",
     "open_sndfile",
-    "refuse_format",
     "scale_into",
 ]
 
@@ -84,8 +85,15 @@ def scale_into(x: npt.NDArray[Any], out: Samples) -> None:
         out -= 1.0
 
 
-def refuse_format(name: str, rate: int, channels: int) -> NoReturn:
-    """Say which of the two makes a file one that cannot be judged."""
+def judgeable(rate: int, channels: int) -> bool:
+    """Whether sound of this format can be judged."""
+    return MIN_RATE <= rate <= MAX_NATIVE_RATE and 1 <= channels <= MAX_CHANNELS
+
+
+def check_format(name: str, rate: int, channels: int) -> None:
+    """Raise UnsupportedAudioError, which says what of the two is in the way, unless it can be judged."""
+    if judgeable(rate, channels):
+        return
     if not 1 <= channels <= MAX_CHANNELS:
         raise UnsupportedAudioError(
             f"{name}: {channels} channels; 1 to {MAX_CHANNELS} can be judged. Mix it down to stereo first."
@@ -141,9 +149,9 @@ def open_sndfile(item: AudioInput, kind: str) -> DecoderSource:
         handle.seek(round(at * rate))
         return chunks()
 
-    if not 1 <= channels <= MAX_CHANNELS:
+    if not judgeable(rate, channels):
         handle.close()
-        refuse_format(item.name, rate, channels)
+        check_format(item.name, rate, channels)
     source.chunks = chunks()
     if handle.seekable() and rate > 0:
         source.length, source.restart = handle.frames / rate, restart

@@ -30,13 +30,13 @@ from .containers import recognised
 from .decoders import (
     CHUNK,
     MAX_CHANNELS,
-    MAX_NATIVE_RATE,
     MIN_RATE,
     Chunk,
     DecoderSource,
+    check_format,
+    judgeable,
     open_ffmpeg,
     open_sndfile,
-    refuse_format,
     scale_into,
 )
 from .errors import (
@@ -116,8 +116,7 @@ class AudioStream:
         self.native_rate = first.rate
         self.native_channels = int(first.samples.shape[0])
         self._format = (first.rate, first.layout)
-        if not MIN_RATE <= self.native_rate <= MAX_NATIVE_RATE or self.native_channels > MAX_CHANNELS:
-            refuse_format(name, self.native_rate, self.native_channels)
+        check_format(name, self.native_rate, self.native_channels)
         self.rate = _delivered_rate(self.native_rate)
         self.channels = min(self.native_channels, 2)
 
@@ -344,7 +343,7 @@ class AudioStream:
                     resampler = None
                 channels = chunk.samples.shape[0]
                 current = (chunk.rate, chunk.layout)
-                if channels > MAX_CHANNELS or not MIN_RATE <= chunk.rate <= MAX_NATIVE_RATE:
+                if not judgeable(chunk.rate, channels):
                     self._note(
                         f"the file changes to {channels} channel{'s' * (channels > 1)} at {chunk.rate} Hz, which "
                         "cannot be judged; the sound from there on was left out"
@@ -531,8 +530,7 @@ def open_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> AudioSt
     if not whole:
         raise UnsupportedAudioError(f"{name}: a sample rate of {sr!r} Hz; give a whole number such as 44100.")
     channels = int(x.shape[0])
-    if channels > MAX_CHANNELS or not MIN_RATE <= rate <= MAX_NATIVE_RATE:
-        refuse_format(name, rate, channels)
+    check_format(name, rate, channels)
     layout = layout_of((), channels)
 
     def chunks() -> Iterator[Chunk]:

@@ -171,11 +171,9 @@ class Batch:
         def score(path: str) -> Row:
             worker = idle.get()
             try:
-                row = worker.score(path)
+                return worker.score(path)
             finally:
                 idle.put(worker)
-            # A process that was stopped or died leaves no verdict, not even an empty one.
-            return row if "verdict" in row else row | {"passing": True}
 
         def one(path: str) -> Row | None:
             return None if stopped.is_set() else self._finish(path, score)

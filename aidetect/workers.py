@@ -81,7 +81,9 @@ class Worker:
         self._abandoned = False
 
     def score(self, path: str) -> dict[str, Any]:
-        """Score a file into a row; a child that dies, or takes too long, makes a row with an error.
+        """Score a file into a row, as :func:`aidetect.batch.score_row` does.
+
+        A child that dies, or takes too long, makes a row with an error that may pass.
 
         Raises
         ------
@@ -99,14 +101,13 @@ class Worker:
         late = watch.end()
         if row is not None and not late:
             return row
-        code = self.close()
-        if late:
-            return {
-                "path": path,
-                "error": f"{path}: took longer than {self._time_limit:g} s and was stopped; "
-                "give it more time with --time-limit.",
-            }
-        return {"path": path, "error": f"{path}: the process that read it died ({_cause(code)}); the file is unsafe."}
+        cause = _cause(self.close())
+        error = (
+            f"{path}: took longer than {self._time_limit:g} s and was stopped; give it more time with --time-limit."
+            if late
+            else f"{path}: the process that read it died ({cause}); the file is unsafe."
+        )
+        return {"path": path, "error": error, "passing": True}
 
     def close(self) -> int:
         """End the child; returns its exit status."""

@@ -48,7 +48,9 @@ def test_one_process_scores_file_after_file(worker: Worker) -> None:
 
 
 def test_a_process_that_dies_costs_one_row_and_is_replaced(worker: Worker) -> None:
-    assert "SIGSEGV" in worker.score("crash")["error"]
+    died = worker.score("crash")
+    assert "SIGSEGV" in died["error"]
+    assert died["passing"]
     assert worker.score("a")["error"] is None
     assert "exit status 3" in worker.score("garbage")["error"]
     assert worker.score("b")["error"] is None
@@ -57,7 +59,9 @@ def test_a_process_that_dies_costs_one_row_and_is_replaced(worker: Worker) -> No
 
 def test_a_file_that_takes_too_long_is_stopped(worker: Worker) -> None:
     start = time.monotonic()
-    assert "longer than 1 s" in worker.score("hang")["error"]
+    late = worker.score("hang")
+    assert "longer than 1 s" in late["error"]
+    assert late["passing"]
     assert time.monotonic() - start < 20.0
     assert worker.score("a")["error"] is None
     worker.close()
