@@ -35,6 +35,7 @@ __all__ = [
     "middle",
     "percentiles",
     "power_of",
+    "running_mean",
     "short_frames",
     "spectra_of",
     "window_spectrum",
@@ -129,12 +130,12 @@ def decibels(power: npt.NDArray[np.floating], floor: float = 1e-20) -> npt.NDArr
 def centre_channel(block: Floats) -> Floats | None:
     """Return (L+R)/2 of a block of shape (channels, n), or None where it is silent throughout.
 
-    Where the channels cancel each other, the left one is returned.
+    Where the channels cancel each other, the left one is returned. A constant is no sound.
     """
     centre = block[0] if len(block) == 1 else 0.5 * (block[0] + block[1])
-    if _mean_square(centre) < _SILENCE:
+    if _variance(centre) < _SILENCE:
         centre = block[0]
-        if _mean_square(centre) < _SILENCE:
+        if _variance(centre) < _SILENCE:
             return None
     return centre
 
@@ -250,8 +251,24 @@ def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:
     return found
 
 
-def _mean_square(x: Floats) -> float:
-    return float(np.vdot(x, x)) / len(x)
+def running_mean(x: Floats, width: int) -> Floats:
+    """Mean over about `width` neighbours, over fewer at the ends."""
+    half = min(width // 2, (len(x) - 1) // 2)
+    span = 2 * half + 1
+    sums = np.zeros(len(x) + 1)
+    np.cumsum(x, out=sums[1:])
+    mean: Floats = np.empty(len(x), dtype=np.float32)
+    mean[half : len(x) - half] = (sums[span:] - sums[:-span]) * (1.0 / span)
+    if half:
+        counts = np.arange(half + 1, span)
+        mean[:half] = sums[half + 1 : span] / counts
+        mean[-half:] = (sums[-1] - sums[-span : -half - 1]) / counts[::-1]
+    return mean
+
+
+def _variance(x: Floats) -> float:
+    centred = x - x.mean()
+    return float(np.vdot(centred, centred)) / len(x)
 
 
 def _stft(x: Floats, size: int, *, hop: int | None = None) -> npt.NDArray[np.complex64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,6 +27,10 @@ BANDS = ((20, 150), (150, 600), (600, 2000), (2000, 6000), (6000, 12000), (12000
 """Edges in Hz of the bands in which dynamics and width are taken."""
 
 _WITHIN = 75.0  # dB below the strongest part of the spectrum that still count as sound
+_LEVEL, _LEVELS = 0.01, 50  # dB of a level, and how many of them below the peak are limited
+_LIMITED, _FLAT = 10.0 ** (-0.5 / 20.0), 10.0 ** (-0.01 / 20.0)
+_SLOPE = 150.0  # Hz below the end of the bandwidth, where a low-pass begins to act
+_SHORT_OF = 400.0  # Hz that may be missing of a band
 _CLIFF = 20.0  # dB of fall within 500 Hz that no instrument makes
 
 
@@ -33,35 +39,54 @@ class ClipCounter:
 
     A sample is *clipped* where at least three neighbours in a row share the highest magnitude of the track
     to within 0.01 dB, and *limited* where it comes within 0.5 dB of it; both are relative to the track's own peak,
-    since codecs and volume controls move the peak away from full scale.
+    since codecs and volume controls move the peak away from full scale. The crest of a pure low tone counts as well.
     """
-
-    _BINS = 200  # of 0.05 dB: the histogram reaches 10 dB below full scale of the loudest block so far
 
     def __init__(self) -> None:
         self._peak = 0.0
-        self._near = 0
-        self._runs = 0
+        self._near: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # samples by level, from the top downwards
+        self._clipped = 0
         self._samples = 0
 
     def feed(self, block: Floats) -> None:
         """Count one block, shape (channels, n)."""
         magnitude = np.abs(block)
         top = float(magnitude.max(initial=0.0))
-        if top > self._peak * 1.06:  # half a decibel louder: what was near the old peak is not near the new one
-            self._near = self._runs = 0
-        self._peak = max(self._peak, top)
         self._samples += block.size
-        near = magnitude >= 0.944 * self._peak
-        self._near += int(np.count_nonzero(near))
-        if top >= 0.999 * self._peak:
-            flat = magnitude >= 0.9988 * self._peak
-            self._runs += int(np.count_nonzero(flat[:, 2:] & flat[:, 1:-1] & flat[:, :-2]))
+        if top > self._peak:
+            self._raise(top)
+        if top < self._peak * _LIMITED or not top:
+            return
+        below = -20.0 / _LEVEL * np.log10(magnitude[magnitude >= _LIMITED * self._peak] / np.float32(self._peak))
+        self._near += np.bincount(np.minimum(below.astype(np.int64), _LEVELS - 1), minlength=_LEVELS)
+        if top >= _FLAT * self._peak:
+            self._clipped += _in_runs(magnitude >= _FLAT * self._peak)
+
+    def _raise(self, top: float) -> None:
+        """Count from a higher peak: what was near the old one may be too low now."""
+        lower = round(20.0 / _LEVEL * math.log10(top / self._peak)) if self._peak else _LEVELS
+        kept = self._near[: max(_LEVELS - lower, 0)]
+        self._near = np.concatenate([np.zeros(_LEVELS - len(kept), dtype=np.int64), kept])
+        if _FLAT * top > self._peak:
+            self._clipped = 0
+        self._peak = top
 
     def values(self) -> dict[str, float]:
         """Shares of clipped and of limited samples, in parts per thousand."""
         total = max(self._samples, 1)
-        return {"clipped_samples": 1000.0 * self._runs / total, "limited_samples": 1000.0 * self._near / total}
+        return {
+            "clipped_samples": 1000.0 * self._clipped / total,
+            "limited_samples": 1000.0 * float(self._near.sum()) / total,
+        }
+
+
+def _in_runs(flat: npt.NDArray[np.bool_]) -> int:
+    """Count what stands with at least two like neighbours in a row, shape (channels, n)."""
+    middle = flat[:, 2:] & flat[:, 1:-1] & flat[:, :-2]
+    inside = np.zeros_like(flat)
+    for shift in range(3):
+        inside[:, shift : shift + middle.shape[1]] |= middle
+    return int(np.count_nonzero(inside))
 
 
 def loudness_features(meter: LoudnessMeter) -> dict[str, float]:
@@ -71,29 +96,41 @@ def loudness_features(meter: LoudnessMeter) -> dict[str, float]:
     ----------
     meter : LoudnessMeter
         Fed with every sample.
+
+    Notes
+    -----
+    Ratios of peaks to means do not tell in how many channels a track is stored: one that sounds alone is taken as if
+    played on both sides, where its loudness is 3 LU more and its root mean square its own.
     """
+    sounding = max(meter.sounding_channels(), 1)
     return {
         "integrated_loudness": meter.integrated(),
         "loudness_range": meter.loudness_range(),
         "short_term_spread": meter.short_term_spread(),
         "true_peak": meter.true_peak(),
-        "plr": meter.plr(),
-        "crest_factor": meter.crest_factor(),
+        "plr": meter.plr() - _power_decibels(2.0 / sounding),
+        "crest_factor": meter.crest_factor() - _power_decibels(meter.channels / sounding),
     }
 
 
-def band_dynamics(short: ShortFrames) -> dict[str, float]:
+def _power_decibels(ratio: float) -> float:
+    return 10.0 * math.log10(ratio)
+
+
+def band_dynamics(short: ShortFrames, *, bandwidth: float) -> dict[str, float]:
     """Crest, spread, attack and stereo image per band, over the short frames of one window.
 
     Parameters
     ----------
     short : ShortFrames
         Of one window.
+    bandwidth : float
+        Highest frequency that carries sound, Hz.
 
     Returns
     -------
     dict
-        NaN for bands the sample rate does not reach, and between channels for mono.
+        NaN for bands beyond the bandwidth, and between channels for mono.
     """
     values: dict[str, float] = {}
     side_power = None
@@ -101,9 +138,9 @@ def band_dynamics(short: ShortFrames) -> dict[str, float]:
         side_power = short.side.real**2 + short.side.imag**2
     for low, high in BANDS:
         name = _label(low, high)
-        a, b = np.searchsorted(short.freqs, (low, high))
+        a, b = np.searchsorted(short.freqs, (low, min(high, bandwidth - _SLOPE)))
         b = max(int(b), int(a) + 1)
-        if high > 1.1 * short.freqs[-1] or a >= len(short.freqs):
+        if high > bandwidth + _SHORT_OF:
             values.update({f"{stat}_{name}": np.nan for stat in _BAND_STATS})
             continue
         energy = short.power[:, a:b].sum(axis=1)
@@ -207,8 +244,8 @@ def _catalogue() -> tuple[Feature, ...]:
         feature("loudness_range", "LU", "spread of short-term loudness between quiet and loud parts", _EBU),
         feature("short_term_spread", "LU", "standard deviation of short-term loudness", "EBU Tech 3341"),
         feature("true_peak", "dBTP", "highest level between the samples", _BS, False),
-        feature("plr", "LU", "true peak over integrated loudness", "AES TD1004"),
-        feature("crest_factor", "dB", "20 log10 of peak over RMS", "AES TD1004"),
+        feature("plr", "LU", "true peak over integrated loudness, mono played on both sides", "AES TD1004"),
+        feature("crest_factor", "dB", "20 log10 of peak over RMS of the channels that sound", "AES TD1004"),
         feature("clipped_samples", "1/1000", "samples in runs at the track's own peak", own, False),
         feature("limited_samples", "1/1000", "samples within 0.5 dB of the track's own peak", own),
         feature("effective_bandwidth", "Hz", "highest frequency that carries sound", "Hennequin et al. 2017", False),
@@ -217,7 +254,7 @@ def _catalogue() -> tuple[Feature, ...]:
         ),
     ]
     banded = {
-        "band_crest": ("dB", "loudest frame over the mean", "Peeters 2004"),
+        "band_crest": ("dB", "loudest frame over the mean", own),
         "band_range": ("dB", "loud (P95) over quiet (P10) frames", own),
         "attack": ("dB", "sharpest rises from frame to frame (P98)", own),
         "attack_asymmetry": ("dB", "sharpest rises against sharpest falls", own),

@@ -370,7 +370,7 @@ def _doubts(track: TrackFeatures) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-6.model"
+    return model_folder() / "aidetect-7.model"
 
 
 @lru_cache(maxsize=1)

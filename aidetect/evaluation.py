@@ -20,7 +20,7 @@ from .heldout import out_of_family, out_of_source
 from .labels import LabelledTrack
 from .splits import MIN_SOURCES, fewest_groups, folds_of
 from .stacking import Lesson, cross_fitted
-from .verdicts import choose_thresholds, wilson
+from .verdicts import cross_verdicts, wilson
 
 __all__ = ["Evaluation", "Metrics", "cross_validate", "evaluate", "metrics", "wilson"]
 
@@ -288,12 +288,8 @@ def cross_validate(
         result = out_of_source(table, fold, recipes=chosen, views=views, jobs=jobs)
         logits, evidence = cross_fitted(result, Lesson.of(table, result, unseen))
         probability = probability_of(logits)
-        withheld, seconds = result.withheld(table, probability), table.seconds()
-        verdict = np.full(len(table), "", dtype="<U9")
-        for number in sorted(set(fold.tolist())):  # thresholds, too, come from the other folds
-            here, rest = fold == number, plain & (fold != number)
-            limits = choose_thresholds(probability[rest], ai[rest], seconds[rest])
-            verdict[here] = limits.verdicts(probability[here], seconds=seconds[here], withheld=withheld[here])
+        withheld = result.withheld(table, probability)
+        verdict = cross_verdicts(probability, ai, table.seconds(), fold, counted=plain, withheld=withheld)
         parts = _parts(result.scores, evidence, chosen, result.sings)
         found.append(
             Evaluation(

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from . import compression, grain, modulation, shimmer, tones, transients, vocals
+from . import compression, grain, modulation, repetition, shimmer, tones, transients, vocals
 from .analysis import (
     GRID,
     WINDOW_SECONDS,
@@ -37,11 +37,12 @@ Floats = npt.NDArray[np.float32]
 Effort = Literal["full", "fast"]
 """All of a track, or excerpts of it."""
 
-EXTRACTOR_VERSION = 3
+EXTRACTOR_VERSION = 4
 """Raised whenever a number that :func:`extract` returns changes its meaning; part of every cache key."""
 MIN_SECONDS = 4.0
 """Least sound, in seconds, from which an answer is given."""
 
+_LEAST_SOUND = 0.9 * MIN_SECONDS  # s; steps of a tenth of a second, and pauses, take some of a short clip
 _EXCERPTS = 5
 _LEAST_WITH_SOUND = 2  # of the excerpts
 _LEAST_FOR_EXCERPTS = 2 * _EXCERPTS * WINDOW_SECONDS  # s
@@ -157,13 +158,15 @@ def extract_stream(stream: AudioStream) -> TrackFeatures:
             track.add(block, rate=stream.rate)
         samples += block.shape[1]
     duration = samples / stream.rate
-    if duration < MIN_SECONDS:
+    if duration >= MIN_SECONDS and not track.windows:
+        raise SilentAudioError(f"{stream.name}: silent throughout; there is nothing to judge.")
+    sound = min(duration, meter.seconds_of_sound())
+    if duration < MIN_SECONDS or sound < _LEAST_SOUND:
+        heard = math.floor(10.0 * sound) / 10.0
         raise TooShortError(
-            f"{stream.name}: only {duration:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "
+            f"{stream.name}: only {heard:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "
             f"(30 s or more are better)."
         )
-    if not track.windows:
-        raise SilentAudioError(f"{stream.name}: silent throughout; there is nothing to judge.")
     values = compression.loudness_features(meter) | clips.values() | track.values()
     return _features(stream, values, track, duration=duration, effort="full")
 
@@ -199,6 +202,7 @@ class _Track:
         self._vocal_long = _Spectrum()
         self._voices: list[vocals.VoiceWindow] = []
         self._tones = tones.ToneSpectrum()
+        self._repetition = repetition.RepetitionSearch()
         self.modulation = modulation.ModulationSpectrum()
         self.details: Floats = np.full(len(GRID), np.nan, dtype=np.float32)
 
@@ -221,7 +225,7 @@ class _Track:
         self._power, self._freqs = self._power + spectrum, short.freqs
         close = middle(centre, rate=rate, seconds=_CLOSE_SECONDS)
         self._short.add(
-            compression.band_dynamics(short),
+            compression.band_dynamics(short, bandwidth=bandwidth),
             shimmer.texture(short, bandwidth=bandwidth),
             shimmer.momentary_statistics(long.levels.mean(axis=0), long.freqs, bandwidth=bandwidth),
             transients.transients(close, rate=rate, bandwidth=bandwidth),
@@ -231,6 +235,8 @@ class _Track:
         if self._tones.wants_more():
             self._tones.add(whole)
             self.modulation.add(whole, bandwidth=bandwidth)
+        if self._repetition.wants_more():
+            self._repetition.add(whole, bandwidth=bandwidth)
         if _listens(index):
             self._add_voice(vocals.analyse_voice(centre, rate=rate, spectrum=whole), long, short, bandwidth)
 
@@ -247,7 +253,7 @@ class _Track:
         """Pool everything; sets `details` on the way."""
         bandwidth = compression.effective_bandwidth(self._power, self._freqs)
         values = compression.codec_traces(self._power, self._freqs, bandwidth)
-        values |= self._short.means() | self._tones.values()
+        values |= self._short.means() | self._tones.values() | self._repetition.values()
         self.details, found = self._long.values(bandwidth)
         values |= found
         voice = vocals.vocal_features(self._voices)

@@ -50,13 +50,13 @@ def describe_features() -> tuple[Feature, ...]:
     tuple of Feature
         In the order of the columns of a feature table.
     """
-    from . import compression, grain, shimmer, tones, transients, vocals
+    from . import compression, grain, repetition, shimmer, tones, transients, vocals
 
     voice = tuple(
         Feature(name, "vocals", unit, meaning, source, scored=name not in vocals.UNSCORED)
         for name, unit, meaning, source in vocals.FEATURES
     )
-    of_shimmer = (shimmer.FEATURES, tones.FEATURES, transients.FEATURES, grain.FEATURES)
+    of_shimmer = (shimmer.FEATURES, tones.FEATURES, transients.FEATURES, grain.FEATURES, repetition.FEATURES)
     return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + voice
 
 

@@ -69,11 +69,15 @@ class Recipe:
 
 
 def _of_mix(name: str) -> bool:
-    return not name.startswith(("vocal_", "tone_")) and name not in COMPARED
+    return not name.startswith(("vocal_", "tone_", "repetition_")) and name not in COMPARED
 
 
 def _of_tones(name: str) -> bool:
     return name.startswith("tone_")
+
+
+def _of_repetition(name: str) -> bool:
+    return name.startswith("repetition_")
 
 
 def _of_mix_or_tones(name: str) -> bool:
@@ -90,6 +94,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
     Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
     Recipe("signatures", "shimmer", "signatures", wanted=_of_mix_or_tones),
+    Recipe("repetition", "shimmer", "linear", strength=0.01, wanted=_of_repetition),
     Recipe("dynamics", "compression", "linear", strength=0.01),
     Recipe("voice", "vocals", "linear", strength=0.01),
 )

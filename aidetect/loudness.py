@@ -30,6 +30,7 @@ Singles = npt.NDArray[np.float32]
 
 _OFFSET = -0.691  # BS.1770: makes a 997 Hz full-scale sine in one channel read -3.01 LUFS
 _ABSOLUTE_GATE = 10.0 ** ((-70.0 - _OFFSET) / 10.0)  # mean square whose loudness is -70 LUFS
+_SOUND = 1e-10  # mean square (-100 dBFS) from which a step is no silence
 _FLOOR = 1e-20  # mean square (about -200 LUFS) below which a window is digital silence
 
 _STEPS_PER_SECOND = 10
@@ -200,6 +201,11 @@ def _decimation(rate: int) -> int:
     return max(k for k in range(1, rate // _BASS_RATE + 1) if step % k == 0)
 
 
+def _sum_of_squares(x: Singles) -> float:
+    """Sum of squares; in spans, so that float32 keeps its precision."""
+    return sum(float(np.vdot(part, part)) for part in np.split(x, range(_SPAN, len(x), _SPAN)))
+
+
 def _decibels(ratio: float) -> float:
     """``20 log10`` of an amplitude ratio; nan where there is no signal."""
     return 20.0 * math.log10(ratio) if ratio > 0.0 else math.nan
@@ -247,7 +253,7 @@ class LoudnessMeter:
         self._rate = int(rate)
         self._channels = int(channels)
         self._seen = 0  # samples per channel
-        self._squares = 0.0  # sum over all samples of all channels
+        self._squares: Floats = np.zeros(self._channels)  # sum over all samples of each channel
         # K-weighting
         self._gain = _high_pass_gain(self._rate)
         self._decimation = _decimation(self._rate)
@@ -286,11 +292,11 @@ class LoudnessMeter:
         if block.shape[1] == 0:
             return
         x: Singles = np.ascontiguousarray(block, dtype=np.float32)
-        squares = sum(float(np.vdot(part, part)) for part in np.split(x.ravel(), range(_SPAN, x.size, _SPAN)))
-        if not math.isfinite(squares):
+        squares = np.array([_sum_of_squares(channel) for channel in x])
+        if not np.isfinite(squares).all():
             if not np.isfinite(x).all():
                 raise ValueError("block holds samples that are not finite")
-            squares = float(np.square(x, dtype=np.float64).sum())
+            squares = np.square(x, dtype=np.float64).sum(axis=1)
         self._seen += x.shape[1]
         self._squares += squares
         self._weigh(x)
@@ -487,7 +493,35 @@ class LoudnessMeter:
             dBFS: 0 for a square wave of amplitude 1, -3.01 for a full-scale sine; nan for digital silence.
         """
         count = self._seen * self._channels
-        return _decibels(math.sqrt(self._squares / count)) if count else math.nan
+        return _decibels(math.sqrt(float(self._squares.sum()) / count)) if count else math.nan
+
+    def seconds_of_sound(self) -> float:
+        """Count the 100 ms steps in which something sounds.
+
+        A constant does not: it is the energy after K-weighting that has to lie above -100 dBFS.
+
+        Returns
+        -------
+        float
+            s.
+        """
+        loud = np.count_nonzero(np.frombuffer(self._energies) > _SOUND * self._rate / _STEPS_PER_SECOND)
+        return float(loud / _STEPS_PER_SECOND)
+
+    def sounding_channels(self) -> int:
+        """Count the channels that carry sound: within 60 dB of the loudest.
+
+        Returns
+        -------
+        int
+            0 for digital silence.
+        """
+        return int(np.count_nonzero(self._squares > 1e-6 * self._squares.max()))
+
+    @property
+    def channels(self) -> int:
+        """Channels of every block."""
+        return self._channels
 
     def crest_factor(self) -> float:
         """Sample peak over root mean square.

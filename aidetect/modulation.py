@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from .analysis import WindowSpectrum, hanning, power_of
+from .analysis import WindowSpectrum, hanning, power_of, running_mean
 
 __all__ = ["RATES", "ModulationSpectrum", "envelope_lines", "restore"]
 
@@ -50,8 +50,8 @@ def envelope_lines(window: WindowSpectrum, *, bandwidth: float) -> list[Floats |
     Returns
     -------
     list of ndarray of float32, shape (len(RATES),), or None
-        Per band, the highest power of the envelope's spectrum within 0.5 Hz over the mean power around; NaN at rates
-        that the band is too narrow to carry. None for a band beyond the bandwidth.
+        Per band, the highest power of the envelope's spectrum within 0.25 Hz of each rate over the mean power around;
+        NaN at rates that the band is too narrow to carry. None for a band beyond the bandwidth.
 
     References
     ----------
@@ -75,42 +75,27 @@ def envelope_lines(window: WindowSpectrum, *, bandwidth: float) -> list[Floats |
 def _envelope(band: npt.NDArray[np.complex64], step: float) -> Floats:
     """Squared envelope of a band given by the bins of its spectrum, flattened along frequency and levelled in time."""
     power = power_of(band)
-    spread = np.sqrt(_running_mean(power, int(_WHITE / step)) + np.float32(1e-20))
+    spread = np.sqrt(running_mean(power, int(_WHITE / step)) + np.float32(1e-20))
     # A squared envelope is as wide as its band: the padding keeps what folds back above the highest rate.
     wave = scipy.fft.ifft(band / spread, scipy.fft.next_fast_len(len(band) + int(_HIGHEST / step)))
     squared = power_of(wave)
-    level = _running_mean(squared, int(_SLOW * len(wave) * step)) + np.float32(1e-20)
+    level = running_mean(squared, int(_SLOW * len(wave) * step)) + np.float32(1e-20)
     envelope: Floats = np.minimum(squared / level, np.float32(_PEAK))
     return envelope - envelope.mean()
 
 
 def _lines(envelope: Floats, step: float) -> Floats:
-    """Power of an envelope's spectrum, `step` Hz apart, over its mean around; the highest within 0.5 Hz of a rate."""
+    """Power of an envelope's spectrum, `step` Hz apart, over its mean around; the highest within 0.25 Hz of a rate."""
     spectrum = scipy.fft.rfft(envelope * hanning(len(envelope)))[: int(_HIGHEST / step)]
     power = power_of(spectrum)
     width = int(_AROUND / step)
     # Strong lines are limited before they enter the mean they are compared to.
-    mean = _running_mean(np.minimum(power, _PEAK * _running_mean(power, width)), width) + np.float32(1e-20)
+    mean = running_mean(np.minimum(power, _PEAK * running_mean(power, width)), width) + np.float32(1e-20)
     height = np.minimum(power / mean, np.float32(_TALLEST))
     spacing = float(RATES[1] - RATES[0])
     edges = np.round((np.append(RATES, RATES[-1] + spacing) - spacing / 2.0) / step).astype(np.int64)
     lines: Floats = np.maximum.reduceat(height, np.minimum(edges, len(height) - 1))[:-1]
     return lines
-
-
-def _running_mean(x: Floats, width: int) -> Floats:
-    """Mean over about `width` neighbours, over fewer at the ends."""
-    half = min(width // 2, (len(x) - 1) // 2)
-    span = 2 * half + 1
-    sums = np.zeros(len(x) + 1)
-    np.cumsum(x, out=sums[1:])
-    mean: Floats = np.empty(len(x), dtype=np.float32)
-    mean[half : len(x) - half] = (sums[span:] - sums[:-span]) * (1.0 / span)
-    if half:
-        counts = np.arange(half + 1, span)
-        mean[:half] = sums[half + 1 : span] / counts
-        mean[-half:] = (sums[-1] - sums[-span : -half - 1]) / counts[::-1]
-    return mean
 
 
 class ModulationSpectrum:
@@ -135,11 +120,12 @@ class ModulationSpectrum:
         ndarray of int8, shape (len(RATES),)
             0 where nothing stands out or no band reaches, up to 8; what :func:`restore` reads.
         """
+        bands = [lines / count for lines, count in zip(self._sums, self._counts, strict=True) if count]
         total = np.zeros(len(RATES), dtype=np.float32)
-        for lines, count in zip(self._sums, self._counts, strict=True):
-            if count:
-                total += _standardised(np.log(lines / count + _OFFSET))
-        return np.clip(np.round(total / (len(_BANDS) ** 0.5 * _STEP)), 0, _HEIGHTS).astype(np.int8)
+        for lines in bands:
+            total += _standardised(np.log(lines + _OFFSET))
+        # Of independent bands, the sum of so many spreads by the root of their number.
+        return np.clip(np.round(total / (max(len(bands), 1) ** 0.5 * _STEP)), 0, _HEIGHTS).astype(np.int8)
 
 
 def _standardised(x: Floats) -> Floats:

@@ -287,9 +287,11 @@ def steadiness(parts: Sequence[Floats]) -> dict[str, float]:
     if len(parts) < 2:
         return {f"steadiness_{name}": np.nan for name in names}
     x = np.asarray(parts, dtype=np.float32)
-    half = _MEDIAN_WIDTH // 2
-    smooth = _running_mean(np.pad(np.nan_to_num(x), ((0, 0), (half, half)), mode="edge"), _MEDIAN_WIDTH)
-    fine = x - smooth
+    usable, half = min(_usable(part) for part in x), _MEDIAN_WIDTH // 2
+    fine = np.full_like(x, np.nan)
+    if usable:  # smoothed within the bandwidth alone: the step at its end is the same in all parts
+        inner = x[:, :usable]
+        fine[:, :usable] = inner - _running_mean(np.pad(inner, ((0, 0), (half, half)), mode="edge"), _MEDIAN_WIDTH)
     count = len(fine)
     values: dict[str, float] = {}
     for name, inside in _grid_bands():

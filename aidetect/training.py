@@ -22,7 +22,7 @@ from .labels import CLASSES, LabelledTrack
 from .novelty import fit_range, limit_of
 from .splits import FOLDS, MIN_SOURCES, fewest_groups, folds_of, row_weights
 from .stacking import Lesson, cross_fitted
-from .verdicts import choose_thresholds
+from .verdicts import SHORT, choose_thresholds, cross_verdicts
 
 __all__ = ["fit_detector", "fold_detectors", "train"]
 
@@ -151,7 +151,18 @@ def fit_detector(
     )
     rows = np.arange(len(table))
     experts = tuple(fit_expert(recipe, table, views, weight, rows, seed=seed) for recipe in recipes)
-    verdicts = thresholds.verdicts(probability, seconds=table.seconds(), withheld=found.withheld(table, probability))
+    # Errors are counted with thresholds of other folds: those above were chosen on these very tracks.
+    verdicts = cross_verdicts(
+        probability,
+        ai,
+        table.seconds(),
+        fold,
+        counted=plain,
+        withheld=found.withheld(table, probability),
+        max_false_positive_rate=max_false_positive_rate,
+        max_miss_rate=max_miss_rate,
+    )
+    short = table.seconds() < SHORT
     about = {
         "version": version,
         "data": table.digest(),
@@ -159,6 +170,11 @@ def fit_detector(
         "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
         "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
         "metrics": metrics(probability[plain], ai[plain], verdicts[plain]).to_dict(),
+        "metrics_by_length": {
+            name: metrics(probability[rows], ai[rows], verdicts[rows]).to_dict()
+            for name, rows in (("short", plain & short), ("long", plain & ~short))
+            if len(set(ai[rows].tolist())) == len(CLASSES)
+        },
         "ai_quantiles": np.quantile(probability[plain & ai], np.linspace(0.0, 1.0, 201)).round(5).tolist(),
         "additions": [],
     }

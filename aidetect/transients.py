@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 _SECONDS = 0.0058  # of a frame: 172 Hz between bins, 344 frames a second
 _LEAST = 100  # frames; fewer say nothing about slow changes
+_PAUSE = 1e-5  # a frame 50 dB below the mean says nothing about the sound
 _QUIET = 1e-7  # of the mean power of a band, below which its envelope is not followed
 _RATES = (0.7, 2.0, 4.0, 8.0, 16.0, 30.0, 50.0, 80.0, 120.0, 172.0)  # Hz, edges of the modulation rates
 _DISTANCES = (1, 2, 4, 8)  # kHz between bands whose changes are compared
@@ -49,6 +50,9 @@ def transients(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
     if len(spectra) < _LEAST:
         return {}
     power = power_of(spectra)
+    loud = power.mean(axis=1)
+    if np.count_nonzero(loud > _PAUSE * loud.mean()) < _LEAST:
+        return {}
     values: dict[str, float] = {}
     for low, high, top in bands_within(bandwidth):
         a, b = np.searchsorted(freqs, (1000.0 * low, top))
@@ -57,7 +61,7 @@ def transients(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
 
 
 def _envelope(power: Floats, frame_rate: float, name: str) -> dict[str, float]:
-    """Shape of the changes of one band's level (nepers of power), and their speed."""
+    """Shape of the changes of one band's level (natural logarithm of power), and their speed."""
     level = np.log(power + np.float32(_QUIET) * power.mean() + np.float32(1e-30))
     change = np.diff(level)
     change -= change.mean()
@@ -106,10 +110,14 @@ def _catalogue() -> tuple[Feature, ...]:
     banded = {
         "change_skewness": ("1", "skewness of the changes of level within 3 ms: positive where attacks are sharp", own),
         "change_kurtosis": ("1", "kurtosis of the changes of level within 3 ms", own),
-        "change_spread": ("Np", "spread of the changes of level within 3 ms", own),
+        "change_spread": ("1", "spread of the changes of the natural logarithm of power within 3 ms", own),
     }
     banded |= {
-        f"modulation_{step}": ("Np", f"share of the modulation at {step.replace('_', '-')}", "Atlas & Shamma 2003")
+        f"modulation_{step}": (
+            "1",
+            f"natural logarithm of the share of the modulation at {step.replace('_', '-')}",
+            "Atlas & Shamma 2003",
+        )
         for step in _STEPS
     }
     found = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SHORT", "Thresholds", "choose_thresholds", "wilson"]
+__all__ = ["SHORT", "Thresholds", "choose_thresholds", "cross_verdicts", "wilson"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -126,6 +126,42 @@ def choose_thresholds(
         limits.append(_limits(probability[rows & ~ai], probability[rows & ai], allowed, max_miss_rate))
     (ai_long, human_long), (ai_short, human_short) = limits
     return Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
+
+
+def cross_verdicts(
+    probability: Floats,
+    ai: Mask,
+    seconds: Floats,
+    fold: npt.NDArray[np.int64],
+    *,
+    counted: Mask,
+    withheld: Mask,
+    max_false_positive_rate: float = 0.01,
+    max_miss_rate: float = 0.05,
+) -> npt.NDArray[np.str_]:
+    """Give verdicts by thresholds from other folds, so that none is chosen on what it is tried on.
+
+    Parameters
+    ----------
+    probability, ai, seconds, max_false_positive_rate, max_miss_rate
+        As in :func:`choose_thresholds`.
+    fold : ndarray of int, shape (tracks,)
+        Which tracks belong together.
+    counted, withheld : ndarray of bool, shape (tracks,)
+        From which tracks thresholds are taken, and on which no verdict is given.
+    """
+    verdict = np.full(len(ai), "", dtype="<U9")
+    for number in sorted(set(fold.tolist())):
+        here, rest = fold == number, counted & (fold != number)
+        limits = choose_thresholds(
+            probability[rest],
+            ai[rest],
+            seconds[rest],
+            max_false_positive_rate=max_false_positive_rate,
+            max_miss_rate=max_miss_rate,
+        )
+        verdict[here] = limits.verdicts(probability[here], seconds=seconds[here], withheld=withheld[here])
+    return verdict
 
 
 def _limits(human: Floats, ai: Floats, allowed: int, miss_rate: float) -> tuple[float, float]:

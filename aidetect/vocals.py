@@ -26,6 +26,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _RATE = 11_025  # Hz, the rate at which pitch is followed: four formants fit
+_HISS_RATE = 16_000  # Hz of sample rate from which sibilants are heard
 _HOP = 0.015  # s
 _FRAME = 0.040  # s, three periods of the lowest pitch
 _LOWEST, _HIGHEST = 75.0, 1000.0  # Hz, from a bass to a high soprano
@@ -77,6 +78,8 @@ class VoiceWindow:
     glides : ndarray, shape (3,)
         Median change of pitch from frame to frame, cents; share of frames in which it glides; share in which it
         stands still.
+    hisses : bool
+        Whether the sample rate can carry sibilants, so that none in `hiss` says that there were none.
     """
 
     seconds: float
@@ -91,6 +94,7 @@ class VoiceWindow:
     breath: Floats
     motion: Floats
     glides: Floats
+    hisses: bool
 
 
 def analyse_voice(centre: Floats, *, rate: int, spectrum: WindowSpectrum | None = None) -> VoiceWindow:
@@ -144,6 +148,7 @@ def analyse_voice(centre: Floats, *, rate: int, spectrum: WindowSpectrum | None 
         breath=breath,
         motion=_motion(cepstra[:, :12]),
         glides=_glides(f0, found),
+        hisses=rate >= _HISS_RATE,
     )
 
 
@@ -445,7 +450,7 @@ def _predicted_cycles(
 def _noises(x: Floats, rate: int, sung: Mask, times: Floats) -> tuple[Floats, Floats]:
     """Sibilants and breath: noise between sung notes, from 23 ms frames at the full sample rate."""
     none = np.zeros((0, 3), dtype=np.float32), np.zeros((0, 2), dtype=np.float32)
-    if rate < 16_000 or sung.sum() * _HOP < 0.3:
+    if rate < _HISS_RATE or sung.sum() * _HOP < 0.3:
         return none
     size = int(scipy.fft.next_fast_len(round(0.0232 * rate), real=True))
     frames = x[: len(x) // size * size].reshape(-1, size) * hanning(size)
@@ -610,7 +615,7 @@ def _noise_features(windows: Sequence[VoiceWindow], sung_seconds: float) -> dict
     breath = np.concatenate([w.breath for w in windows])
     some = len(hiss) >= 3
     return {
-        "sibilance_rate": len(hiss) / sung_seconds,
+        "sibilance_rate": len(hiss) / sung_seconds if windows[0].hisses else np.nan,
         "sibilance_duration": float(np.median(hiss[:, 0])) if some else np.nan,
         "sibilance_centroid": float(np.median(hiss[:, 1])) if some else np.nan,
         "sibilance_centroid_std": float(hiss[:, 1].std()) if some else np.nan,

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from robustness import TRIALS, altered, choose, corpus_arguments
+from robustness import TRIALS, choose, corpus_arguments, measure_all
 
 from aidetect import alignment
 from aidetect.dataset import load_table
@@ -91,13 +91,13 @@ def main() -> None:
     tracks = choose([t for path in args.labels for t in read_labels(path)], 80, per_source=2)
     experts: list[tuple[Expert, ...]] = [held.experts[fold_of_source[t.source]] for t in tracks]
     rows, curves = [], {"ai": [], "human": []}
-    for number, (transform, seconds) in enumerate(TRIALS):
+    measured = measure_all(tracks, store, jobs=args.jobs)
+    for (transform, seconds), trial in zip(TRIALS, measured, strict=True):
         factor = speed_of(transform.name)
         if factor is None:
             continue
         right, moved = {"ai": [], "human": []}, {"ai": [], "human": []}
-        for track, knowing in zip(tracks, experts, strict=True):
-            features = altered(track, number, store)
+        for track, knowing, features in zip(tracks, experts, trial, strict=True):
             if features is None:
                 continue
             views = Views.of([features])

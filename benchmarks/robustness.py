@@ -71,21 +71,32 @@ def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: in
     return chosen
 
 
-def altered(track: LabelledTrack, number: int, store: FeatureStore) -> TrackFeatures | None:
-    """Measure the middle of a track in one of the trials (by number: a Transform cannot be sent to a process)."""
-    transform, seconds = TRIALS[number]
-    if transform.apply is PLAIN.apply and seconds == WHOLE:
-        return measure(track.path, store=store)
-    key = content_key(track.path, f"middle{seconds:.0f}-{transform.name}".replace("/", "_"))
-    found = store.get(key)
-    if found is None:
-        try:
-            y, rate = excerpt(track.path, seconds=seconds, position=0.5)
-            found = extract_array(*transform.apply(y, rate))
-        except AidetectError:
-            return None
-        store.put(key, found)
+def altered(track: LabelledTrack, store: FeatureStore) -> list[TrackFeatures | None]:
+    """Measure the middle of a track in every trial; what it takes is decoded once for each length."""
+    decoded: dict[float, tuple[np.ndarray, int]] = {}
+    found: list[TrackFeatures | None] = []
+    for transform, seconds in TRIALS:
+        if transform.apply is PLAIN.apply and seconds == WHOLE:
+            found.append(measure(track.path, store=store))
+            continue
+        key = content_key(track.path, f"middle{seconds:.0f}-{transform.name}".replace("/", "_"))
+        features = store.get(key)
+        if features is None:
+            try:
+                if seconds not in decoded:
+                    decoded[seconds] = excerpt(track.path, seconds=seconds, position=0.5)
+                features = extract_array(*transform.apply(*decoded[seconds]))
+                store.put(key, features)
+            except AidetectError:
+                pass
+        found.append(features)
     return found
+
+
+def measure_all(tracks: list[LabelledTrack], store: FeatureStore, *, jobs: int) -> list[list[TrackFeatures | None]]:
+    """Measure tracks in every trial: a list of tracks for each of :data:`TRIALS`."""
+    by_track = Parallel(n_jobs=jobs, verbose=1)(delayed(altered)(track, store) for track in tracks)
+    return [list(trial) for trial in zip(*by_track, strict=True)]
 
 
 def main() -> None:
@@ -96,10 +107,7 @@ def main() -> None:
     args = parser.parse_args()
     store = FeatureStore(args.store)
     tracks = choose([t for path in args.labels for t in read_labels(path)], args.count, per_source=2)
-    results = []
-    for number, (transform, _) in enumerate(TRIALS):
-        results.append(Parallel(n_jobs=args.jobs)(delayed(altered)(track, number, store) for track in tracks))
-        print(transform.name, flush=True)
+    results = measure_all(tracks, store, jobs=args.jobs)
     if args.measure_only:
         return
     detectors, fold_of_source = fold_detectors(load_table(args.table), jobs=args.jobs)

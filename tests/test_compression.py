@@ -17,7 +17,7 @@ def noise(seconds: float = 5.0, channels: int = 2, seed: int = 0) -> np.ndarray:
 
 
 def dynamics(block: np.ndarray) -> dict[str, float]:
-    return compression.band_dynamics(short_frames(block, centre_channel(block), rate=RATE))
+    return compression.band_dynamics(short_frames(block, centre_channel(block), rate=RATE), bandwidth=RATE / 2)
 
 
 def test_independent_channels_have_side_as_loud_as_middle_and_no_correlation() -> None:
