@@ -1,6 +1,6 @@
-"""The shared spectral pass: windows of about ten seconds, each with spectra at three resolutions.
+"""The shared spectral pass: windows of about ten seconds, each with the spectra that several feature families read.
 
-It gives what every feature family needs, so that nothing is transformed twice:
+Each of these is made once a window; transients, grain, tones and vocals transform again at the resolutions they need:
 
 * the *whole window* as one transform, from which bands are taken;
 * *long* frames (2.7 Hz between bins) of the middle channel: averaged over time, fine lines that stay where they
@@ -82,7 +82,7 @@ class ShortFrames:
     Attributes
     ----------
     mid : ndarray of complex64, shape (frames, bins)
-        Of (L+R)/2.
+        Of the centre channel: (L+R)/2, or the left one where the channels cancel each other.
     side : ndarray of complex64, shape ((frames + 1) // 2, bins), or None
         Of (L-R)/2, every second frame: those share no samples. None for a mono file.
     power : ndarray, shape (frames, bins)
@@ -240,7 +240,7 @@ def spectra_of(x: Floats, *, rate: int, seconds: float) -> tuple[npt.NDArray[np.
 
 
 def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:
-    """Percentiles of a short vector, interpolated as numpy does, at a fraction of the price of its checks."""
+    """Percentiles of a short vector without NaN, interpolated as numpy does, for a fraction of what its checks cost."""
     ordered = np.sort(x)
     found = []
     for share in shares:

@@ -52,12 +52,8 @@ def describe_features() -> tuple[Feature, ...]:
     """
     from . import compression, grain, repetition, shimmer, tones, transients, vocals
 
-    voice = tuple(
-        Feature(name, "vocals", unit, meaning, source, scored=name not in vocals.UNSCORED)
-        for name, unit, meaning, source in vocals.FEATURES
-    )
     of_shimmer = (shimmer.FEATURES, tones.FEATURES, transients.FEATURES, grain.FEATURES, repetition.FEATURES)
-    return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + voice
+    return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + vocals.FEATURES
 
 
 def feature_number(name: str) -> int:

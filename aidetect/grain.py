@@ -61,7 +61,7 @@ def grain(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
 
 
 def _levels(power: Floats, edges: npt.NDArray[np.int64]) -> list[Floats]:
-    """Moments of the levels (nepers of power) about their surroundings, and the motion of those, per band."""
+    """Moments per band of the levels (natural logarithm of power) about their surroundings, and the motion of those."""
     level = np.log(power + np.float32(1e-9) * power.mean() + np.float32(1e-30))
     smooth = ndimage.uniform_filter(level, _AROUND, mode="nearest")
     fine = level - smooth
@@ -107,10 +107,10 @@ def _widths(bins: int, edges: npt.NDArray[np.int64]) -> Floats:
 
 
 _STATS = {
-    "grain_spread": ("Np", "spread of the levels of bins about their surroundings"),
+    "grain_spread": ("1", "spread of the levels of bins (natural logarithm of power) about their surroundings"),
     "grain_skewness": ("1", "skewness of the levels of bins about their surroundings"),
     "grain_kurtosis": ("1", "kurtosis of the levels of bins about their surroundings"),
-    "grain_motion": ("Np", "spread in time of the surroundings"),
+    "grain_motion": ("1", "spread in time of the surroundings (natural logarithm of power)"),
     "grain_phase_across": ("1", "regularity of the phase from bin to bin"),
     "grain_phase_along": ("1", "regularity of the phase from frame to frame"),
     "grain_phase_mixed": ("1", "regularity of the change of frequency across bins"),

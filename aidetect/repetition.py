@@ -111,11 +111,11 @@ def _best(match: Floats) -> tuple[float, float]:
 FEATURES = tuple(
     Feature(f"repetition_{name}", "shimmer", "1", meaning, "aidetect")
     for name, meaning in (
-        ("max", "highest correlation of three seconds, 400-3600 Hz, with any other stretch"),
-        ("median", "the same of the middle one of up to five such stretches"),
-        ("min", "the same of the one that is least repeated"),
-        ("sharpness_max", "that correlation over the next best within 0.1 s: high for copies, low for held notes"),
-        ("sharpness_median", "the same of the middle one of up to five such stretches"),
+        ("max", "how exactly three seconds of the track come again: highest correlation, 400-3600 Hz"),
+        ("median", "how exactly stretches of three seconds come again: median of up to five"),
+        ("min", "how exactly the least repeated of up to five stretches comes again"),
+        ("sharpness_max", "how sharply a repetition stands out within 0.1 s: high for copies, low for held notes"),
+        ("sharpness_median", "how sharply repetitions stand out within 0.1 s: median of up to five stretches"),
     )
 )
 """Catalogue of these features, which speak for the family ``shimmer``."""

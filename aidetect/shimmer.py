@@ -67,7 +67,7 @@ _PEAK_HEIGHT = 1.0  # dB over the running median that make a local maximum a pea
 _COMB_RANGE = (20.0, 1500.0)  # Hz between the teeth
 _COMB_FROM = 4000.0  # Hz; below it, harmonics of notes make combs of their own
 _STEP = 1.0 / GRID_STEP
-_NEPER = 10.0 / np.log(10.0)  # dB per neper of power
+_DB = 10.0 / np.log(10.0)  # per unit of the natural logarithm of power
 _MONO = 1e-7  # side over middle power below which two channels are one
 _COHERENCE_FRAMES = 8
 _MISSING = np.int8(-128)
@@ -429,16 +429,16 @@ def _band_texture(levels: Floats, mean_power: Floats, name: str) -> dict[str, fl
     variance = float(squares.mean()) + 1e-9
     change = np.diff(inner, axis=0)
     return {
-        f"flatness_{name}": _NEPER * float(np.mean(centre[:, 0] - np.log(mean_power))),
+        f"flatness_{name}": _DB * float(np.mean(centre[:, 0] - np.log(mean_power))),
         f"level_kurtosis_{name}": float((squares * squares).mean()) / variance**2 - 3.0,
-        f"level_spread_{name}": _NEPER * variance**0.5,
+        f"level_spread_{name}": _DB * variance**0.5,
         f"frame_change_{name}": (float((change * change).mean()) / (2.0 * variance)) ** 0.5,
     }
 
 
 def _modulation(power: Floats, name: str) -> dict[str, float]:
     """Depth and speed of the changes in time of the power of one band, shape (frames,)."""
-    level = _NEPER * np.log(power)
+    level = _DB * np.log(power)
     loud, quiet = percentiles(level, 90, 10)
     spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * hanning(len(level)))) ** 2
     rate = np.arange(len(spectrum)) * 2.0 / len(level)  # 1 is half the frame rate

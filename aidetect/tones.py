@@ -23,7 +23,7 @@ BANDS = ((60, 250), (250, 500), (500, 1000), (1000, 2000))
 """Edges in Hz of the bands in which statistics are taken."""
 
 _GRID: Floats = np.arange(BANDS[0][0], BANDS[-1][1], 1.0, dtype=np.float32)
-_SECONDS = 0.74  # of a frame: resolves 1.4 Hz, a fifth of a semitone at 120 Hz
+_SECONDS = 0.74  # of a frame: bins 1.4 Hz apart; two tones are told apart from about 2.8 Hz on
 _WIDTH = 61  # Hz, wider than a line, over which the course of the spectrum is smoothed
 _PEAK = 1.5  # dB over its surroundings that make a local maximum a line
 _FLOOR = 1e-9  # of the mean power, below which lies rounding noise
@@ -114,14 +114,14 @@ class ToneSpectrum:
 
 _MEANINGS: dict[str, tuple[str, str, str]] = {
     "tone_spread": ("dB", "spread of the fine structure of the mean spectrum", "aidetect"),
-    "tone_skewness": ("1", "skewness of that fine structure: positive where lines stand out", "aidetect"),
-    "tone_kurtosis": ("1", "excess kurtosis of that fine structure", "aidetect"),
+    "tone_skewness": ("1", "skewness of the fine structure of the mean spectrum: positive where lines stand out", "aidetect"),
+    "tone_kurtosis": ("1", "excess kurtosis of the fine structure of the mean spectrum", "aidetect"),
     "tone_density": ("1/kHz", "narrow lines in the mean spectrum", "aidetect"),
-    "tone_roughness": ("1", "change from hertz to hertz over the variance", "aidetect"),
+    "tone_roughness": ("1", "change of the mean spectrum from hertz to hertz over its variance", "aidetect"),
     "tone_tuning": ("1", "how well the lines keep to equal semitones (mean resultant length)", "Fisher 1993"),
     "tone_moment_spread": ("dB", "spread of the fine structure within ten seconds", "aidetect"),
     "tone_moment_kurtosis": ("1", "excess kurtosis of the fine structure within ten seconds", "aidetect"),
-    "tone_moment_roughness": ("1", "change from hertz to hertz over the variance within ten seconds", "aidetect"),
+    "tone_moment_roughness": ("1", "change of the spectrum of ten seconds from hertz to hertz over its variance", "aidetect"),
 }
 
 FEATURES = tuple(

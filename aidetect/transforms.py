@@ -177,7 +177,7 @@ def noise(y: Floats, rate: int, *, snr: float, seed: int = 0) -> tuple[Floats, i
 
 
 def reverb(y: Floats, rate: int, *, seconds: float, wet: float, seed: int = 0) -> tuple[Floats, int]:
-    """Add exponentially decaying noise as a room (60 dB in `seconds`), `wet` dB below the direct sound."""
+    """Add exponentially decaying noise as a room (60 dB in `seconds`), at `wet` dB relative to the direct sound."""
     import scipy.fft
 
     length = round(seconds * rate)

@@ -4,7 +4,12 @@ Measured on the middle channel of a finished mix, where lead vocals sit, without
 as sung where one pitch dominates above the bass, moves the way voices do, and either the formants move too or nothing
 else sounds. A vowel held unmoving over accompaniment is missed, instruments that glide while their timbre moves pass,
 and accompaniment adds to every perturbation. Absolute values are therefore comparable between mixes, not with
-a clinic's tables; on a voice alone they agree with Praat within the tolerances of the tests.
+a clinic's tables.
+
+On a voice alone they agree with Praat where the tests compare them: jitter at pitches from 110 to 320 Hz, shimmer and
+HNR near 180 Hz. Above that HNR falls short of Praat's (27.8 against 32.2 dB for a clean voice at 320 Hz, 32.5 against
+39.2 dB at 600 Hz), and jitter may be half of it or twice (at 600 Hz 0.07 against 0.13 % for a clean voice, 0.48 against
+0.27 % with noise 15 dB below).
 """
 
 from __future__ import annotations
@@ -19,8 +24,9 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .analysis import WindowSpectrum, hanning, power_of, window_spectrum
+from .features import Feature
 
-__all__ = ["FEATURES", "PRESENCE", "UNSCORED", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
+__all__ = ["FEATURES", "PRESENCE", "VoiceWindow", "analyse_voice", "vocal_features", "voiced_mask"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -174,7 +180,7 @@ def vocal_features(windows: Sequence[VoiceWindow]) -> dict[str, float]:
         One entry per row of :data:`FEATURES`. With less than three seconds of singing everything is NaN but
         ``voiced_seconds`` and what tells whether somebody sings (:data:`PRESENCE`).
     """
-    values = dict.fromkeys((row[0] for row in FEATURES), np.nan)
+    values = dict.fromkeys((feature.name for feature in FEATURES), np.nan)
     values |= {"voiced_share": 0.0, "voiced_seconds": 0.0}
     if not windows:
         return values
@@ -472,19 +478,22 @@ def _noises(x: Floats, rate: int, sung: Mask, times: Floats) -> tuple[Floats, Fl
     for first, stop in _runs(spiky):
         spectrum = power[first:stop, high].mean(axis=0) + 1e-12
         centroid = float((spectrum * freqs[high]).sum() / spectrum.sum())
-        flatness = float(np.exp(np.log(spectrum).mean()) / spectrum.mean())
-        sibilants.append(((stop - first) * size / rate, centroid, flatness))
+        sibilants.append(((stop - first) * size / rate, centroid, _flatness(spectrum)))
     airy = (freqs >= 1500.0) & (freqs < min(8000.0, 0.47 * rate))
     loud = float(np.mean(power[here][:, airy].sum(axis=1))) + 1e-12
     breaths = []
     for first, stop in _runs(gap & ~spiky):
         spectrum = power[first:stop, airy].mean(axis=0) + 1e-12
-        flatness = float(np.exp(np.log(spectrum).mean()) / spectrum.mean())
-        breaths.append((10.0 * np.log10(float(spectrum.sum()) / loud), flatness))
+        breaths.append((10.0 * np.log10(float(spectrum.sum()) / loud), _flatness(spectrum)))
     return (
         np.array(sibilants, dtype=np.float32).reshape(-1, 3),
         np.array(breaths, dtype=np.float32).reshape(-1, 2),
     )
+
+
+def _flatness(spectrum: Floats) -> float:
+    """Geometric over arithmetic mean of a power spectrum without zeros."""
+    return float(np.exp(np.log(spectrum).mean()) / spectrum.mean())
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -636,8 +645,8 @@ def _median(values: list[float]) -> float:
 
 _MFCC = "Davis & Mermelstein 1980"
 
-FEATURES: tuple[tuple[str, str, str, str], ...] = (
-    ("voiced_share", "1", "share of the time in which a sung pitch dominates", "aidetect"),
+_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("voiced_share", "1", "share of the searched windows in which a sung pitch dominates", "aidetect"),
     ("voiced_seconds", "s", "singing found in the windows that were searched", "aidetect"),
     ("voicing_strength", "1", "mean normalised autocorrelation at the best pitch", "Boersma 1993"),
     *((f"cepstral_motion_{k}", "1", f"movement of cepstral coefficient {k}: formants", _MFCC) for k in range(1, 13)),
@@ -674,12 +683,14 @@ FEATURES: tuple[tuple[str, str, str, str], ...] = (
     ("breath_level", "dB", "noise between notes over the singing, 1.5-8 kHz", "aidetect"),
     ("breath_flatness", "1", "spectral flatness of the noise between notes", "Peeters 2004"),
 )
-"""Name, unit, meaning and source of every feature of this family."""
 
-PRESENCE = tuple(
-    row[0] for row in FEATURES[: [row[0] for row in FEATURES].index("f0_median")] if row[0] != "voiced_seconds"
+FEATURES = tuple(
+    Feature(name, "vocals", unit, meaning, source, scored=name != "voiced_seconds")  # it grows with the track
+    for name, unit, meaning, source in _ROWS
 )
-"""Features from which a detector learns whether somebody sings; the others mean something only if so."""
+"""Catalogue of this family, in the order of a feature table."""
 
-UNSCORED = ("voiced_seconds",)
-"""Reported and never scored: it grows with the length of the track."""
+_NAMES = tuple(feature.name for feature in FEATURES)
+
+PRESENCE = tuple(feature.name for feature in FEATURES[: _NAMES.index("f0_median")] if feature.scored)
+"""Features from which a detector learns whether somebody sings; the others mean something only if so."""

@@ -60,6 +60,8 @@ def test_centre_of_silence_is_none_and_of_opposed_channels_is_one_of_them(song: 
     assert centre_channel(np.zeros((2, 1000), np.float32)) is None
     block = np.stack([song[0], -song[0]])
     np.testing.assert_array_equal(centre_channel(block), song[0])
+    opposed, left = (short_frames(b, centre_channel(b), rate=44_100) for b in (block, song[:1]))
+    np.testing.assert_array_equal(opposed.mid, left.mid)
 
 
 def test_decibels_have_a_floor() -> None:

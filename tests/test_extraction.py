@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from aidetect import errors, extraction
+from aidetect import errors, extraction, transients
 from aidetect.decoding import AudioStream
 from aidetect.demo import tune
 from aidetect.extraction import MIN_SECONDS, extract, extract_array, extract_stream
@@ -158,6 +158,70 @@ def test_too_short_says_how_much_is_needed(song: np.ndarray) -> None:
 def test_silence_is_named() -> None:
     with pytest.raises(errors.SilentAudioError, match="silent"):
         extract_array(np.zeros(6 * RATE, np.float32), RATE)
+
+
+def test_a_constant_is_silence() -> None:
+    with pytest.raises(errors.SilentAudioError, match="silent"):
+        extract_array(np.full((2, 6 * RATE), 0.5, np.float32), RATE)
+
+
+def test_an_instant_of_music_in_minutes_of_silence_is_too_short(song: np.ndarray) -> None:
+    y = np.zeros((2, 120 * RATE), np.float32)
+    y[:, 61 * RATE : 61 * RATE + round(0.045 * RATE)] = song[:, RATE : RATE + round(0.045 * RATE)]
+    with pytest.raises(errors.TooShortError, match=r"only 0\.1 s of sound"):
+        extract_array(y, RATE)
+
+
+def test_seconds_of_sound_are_rounded_down(song: np.ndarray) -> None:
+    with pytest.raises(errors.TooShortError, match=r"only 3\.9 s of sound"):
+        extract_array(song[:, : round(3.99 * RATE)], RATE)
+
+
+def test_the_way_mono_is_stored_changes_no_ratio_of_peak_to_mean(song: np.ndarray) -> None:
+    mono = song[0]
+    stored = (mono, np.stack([mono, mono]), np.stack([mono, 0.0 * mono]), np.stack([0.0 * mono, mono]))
+    plain, *others = (extract_array(y, RATE).values for y in stored)
+    for other in others:
+        assert other["plr"] == pytest.approx(plain["plr"], abs=1e-3)
+        assert other["crest_factor"] == pytest.approx(plain["crest_factor"], abs=1e-3)
+
+
+def test_a_pause_where_transients_are_measured_leaves_those_of_the_rest() -> None:
+    y = tune(seconds=30.0)
+    paused = y.copy()
+    paused[:, round(12.9 * RATE) : round(17.1 * RATE)] = 0.0  # all of the four seconds that the second window gives
+    rest = np.concatenate([y[:, : 10 * RATE], y[:, 20 * RATE :]], axis=1)
+    found, expected = extract_array(paused, RATE).values, extract_array(rest, RATE).values
+    measured = [feature.name for feature in transients.FEATURES if np.isfinite(expected[feature.name])]
+    assert len(measured) > 50
+    for name in measured:
+        assert found[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-3), name
+
+
+def singing(seconds: float) -> np.ndarray:
+    """A voice alone: harmonics under two formants that move, with vibrato, over faint noise."""
+    t = np.arange(round(seconds * RATE)) / RATE
+    phase = 2.0 * np.pi * 220.0 * (t + 0.0005 * np.sin(2.0 * np.pi * 5.5 * t))
+    first = 600.0 + 200.0 * np.sin(2.0 * np.pi * 1.5 * t)
+    out = 2e-3 * np.random.default_rng(0).standard_normal(len(t))
+    for k in range(1, 40):
+        formants = np.exp(-(((220.0 * k - first) / 300.0) ** 2)) + np.exp(-(((220.0 * k - 1_400.0) / 400.0) ** 2))
+        out += 0.1 * (formants + 0.05) * np.sin(k * phase)
+    return out
+
+
+def test_vocal_shimmer_is_that_of_the_frames_in_which_somebody_sings() -> None:
+    voice = singing(6.0)
+    hiss = 0.05 * np.random.default_rng(1).standard_normal(4 * RATE)
+    alone = extract_array(voice.astype(np.float32), RATE).values
+    mixed = extract_array(np.concatenate([voice, hiss]).astype(np.float32), RATE).values
+    assert mixed["voiced_seconds"] == pytest.approx(6.0, abs=0.3)
+    for name in ("flatness_1k_2k", "phase_time_regularity_1k_2k"):  # of short frames
+        assert mixed[f"vocal_{name}"] == pytest.approx(alone[name], rel=0.1), name
+        assert mixed[name] != pytest.approx(alone[name], rel=0.2), name
+    for name in ("detail_std_1k_2k", "peak_height_1k_2k"):  # of long ones
+        assert mixed[f"vocal_{name}"] == pytest.approx(alone[name], rel=0.1), name
+        assert mixed[name] != pytest.approx(alone[name], rel=0.2), name
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 48_000, 96_000])

@@ -54,6 +54,30 @@ def test_a_guessed_phase_shows() -> None:
     assert abs(after[name] - before[name]) > 3.0 * abs(other[name] - before[name])
 
 
+@pytest.mark.parametrize("decibels", [10.0, 20.0])
+def test_motion_of_a_gate_is_half_its_depth(decibels: float) -> None:
+    gate = np.where(np.arange(4 * RATE) % (2 * RATE) < RATE, 1.0, 10.0 ** (-decibels / 20.0)).astype(np.float32)
+    half = np.log(10.0) * decibels / 20.0  # in the natural logarithm of power
+    # 0.1 s of smoothing round the edges off.
+    assert measure(gate * noise())[f"grain_motion_{BAND}"] == pytest.approx(0.98 * half, rel=0.06)
+    assert measure(noise())[f"grain_motion_{BAND}"] < 0.4
+
+
+def test_group_delay_turns_by_half_a_frame_with_clicks_and_stays_with_tones() -> None:
+    """From a frame to the next, half a frame later, a click moves by as much: pi from bin to bin."""
+    clicks = 1e-6 * noise()
+    clicks[256::1024] += 0.5
+    t = np.arange(4 * RATE) / RATE
+    tones = sum(0.02 * np.sin(2.0 * np.pi * f * t + f) for f in range(6_150, 8_000, 350)).astype(np.float32)
+    of_clicks, of_tones, of_noise = measure(clicks), measure(tones), measure(noise())
+    assert of_clicks[f"grain_phase_mixed_{BAND}"] == pytest.approx(-1.0, abs=0.02)
+    assert of_tones[f"grain_phase_mixed_{BAND}"] > 0.7
+    for found in (of_clicks, of_tones):
+        drift = abs(found[f"grain_phase_mixed_{BAND}"])
+        assert found[f"grain_phase_drift_{BAND}"] == pytest.approx(drift, abs=0.02)
+    assert of_noise[f"grain_phase_drift_{BAND}"] < 0.4
+
+
 def test_pauses_and_bands_without_sound_are_left_out() -> None:
     x = noise()
     assert set(measure(x)) == NAMES

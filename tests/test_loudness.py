@@ -364,6 +364,22 @@ def test_gain_moves_what_it_should() -> None:
         assert getattr(loud, name)() == pytest.approx(getattr(soft, name)(), abs=1e-4)
 
 
+def test_seconds_of_sound_leave_out_silence_and_constants() -> None:
+    tones = stereo_sine([(-20, 2.0), (-120, 3.0), (-20, 1.0)], 16_000)
+    assert meter(tones, 16_000).seconds_of_sound() == pytest.approx(3.0, abs=0.15)  # filters ring for a step at most
+    assert meter(np.full((2, 5 * 16_000), 0.5, dtype=np.float32), 16_000).seconds_of_sound() <= 0.2  # it begins
+    assert meter(tones + np.float32(0.5), 16_000).seconds_of_sound() == pytest.approx(3.0, abs=0.35)
+
+
+@pytest.mark.parametrize(("decibels", "sounding"), [(0.0, 2), (-50.0, 2), (-70.0, 1), (-math.inf, 1)])
+def test_channels_sound_within_60_db_of_the_loudest(decibels: float, sounding: int) -> None:
+    x = stereo_sine([(-20, 1.0)], 16_000)
+    x[1] *= 10.0 ** (decibels / 20.0)
+    assert meter(x, 16_000).sounding_channels() == meter(x[::-1].copy(), 16_000).sounding_channels() == sounding
+    assert meter(x[:1], 16_000).sounding_channels() == 1
+    assert meter(np.zeros_like(x), 16_000).sounding_channels() == 0
+
+
 # nothing to measure
 
 

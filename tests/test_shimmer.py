@@ -79,6 +79,54 @@ def test_lines_raise_skewness_and_peak_density() -> None:
     assert lined["peak_density_6k_8k"] > plain["peak_density_6k_8k"] + 2.0
 
 
+def combs(points: int, *, height: float) -> np.ndarray:
+    """Every fifteenth point stands `height` above the others."""
+    return np.where(np.arange(points) % 15 == 7, height, 0.0).astype(np.float32)
+
+
+SHARE = 1.0 / 15.0
+SPREAD = np.sqrt(SHARE * (1.0 - SHARE))
+"""Of what is 1 in that share of places and 0 elsewhere."""
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_statistics_of_sparse_lines_and_gaps_are_those_of_their_share(sign: float) -> None:
+    found = shimmer.detail_statistics(combs(len(GRID), height=4.0 * sign))
+    for band in ("2k_4k", "6k_8k", "11k_14k"):
+        assert found[f"detail_std_{band}"] == pytest.approx(4.0 * SPREAD, rel=0.02)
+        assert found[f"detail_skewness_{band}"] == pytest.approx(sign * (1.0 - 2.0 * SHARE) / SPREAD, rel=0.03)
+        assert found[f"detail_kurtosis_{band}"] == pytest.approx(1.0 / SPREAD**2 - 6.0, rel=0.05)
+        assert found[f"detail_roughness_{band}"] == pytest.approx(2.0 * SHARE / SPREAD**2, rel=0.02)
+        assert found[f"detail_asymmetry_{band}"] == pytest.approx(sign, abs=1e-6)
+        per_kilohertz = 1000.0 / (15.0 * GRID_STEP)
+        lines = {"peak_density": per_kilohertz, "notch_density": 0.0, "peak_height": 4.0, "notch_depth": 0.0}
+        gaps = {"peak_density": 0.0, "notch_density": per_kilohertz, "peak_height": 0.0, "notch_depth": 4.0}
+        for stat, expected in (lines if sign > 0 else gaps).items():
+            assert found[f"{stat}_{band}"] == pytest.approx(expected, rel=0.03, abs=1e-6), stat
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_momentary_statistics_of_sparse_lines_and_gaps_are_those_of_their_share(sign: float) -> None:
+    freqs = np.arange(950.0, 16_050.0, 2.7, dtype=np.float32)
+    found = shimmer.momentary_statistics(combs(len(freqs), height=4.0 * sign), freqs, bandwidth=20_000.0)
+    for band in ("2k_4k", "6k_8k", "11k_14k"):
+        assert found[f"momentary_std_{band}"] == pytest.approx(4.0 * SPREAD, rel=0.02)
+        assert found[f"momentary_skewness_{band}"] == pytest.approx(sign * (1.0 - 2.0 * SHARE) / SPREAD, rel=0.03)
+        assert found[f"momentary_kurtosis_{band}"] == pytest.approx(1.0 / SPREAD**2 - 6.0, rel=0.05)
+        assert found[f"momentary_roughness_{band}"] == pytest.approx(2.0 * SHARE / SPREAD**2, rel=0.02)
+
+
+@pytest.mark.parametrize(("limit", "band"), [(10_000.0, "8k_11k"), (13_000.0, "11k_14k"), (15_300.0, "14k_16k")])
+def test_the_end_of_the_bandwidth_is_nothing_steady(limit: float, band: str) -> None:
+    rng = np.random.default_rng(0)
+    noises = -60.0 + rng.standard_normal((6, len(GRID))).astype(np.float32)
+    shared = noises[:1] + 0.1 * rng.standard_normal(noises.shape).astype(np.float32)
+    for parts, expected in ((noises, 0.0), (shared, 1.0)):
+        found = shimmer.steadiness([np.where(limit < GRID, np.float32(np.nan), part) for part in parts])
+        assert found[f"steadiness_{band}"] == pytest.approx(expected, abs=0.05)
+        assert all(v == pytest.approx(expected, abs=0.05) for v in found.values() if np.isfinite(v))
+
+
 def test_steadiness_is_near_one_for_fixed_lines_and_near_zero_for_noise() -> None:
     fixed = spectrum(teeth=150.0, noise=0.0)
     rng = np.random.default_rng(0)
@@ -108,6 +156,52 @@ def test_phase_of_a_steady_tone_is_regular_in_time() -> None:
     random = shimmer.texture(short_frames(noise, noise[0], rate=44_100))["phase_time_regularity_6k_8k"]
     assert tone > 0.9
     assert random < 0.2
+
+
+TIME = np.arange(5 * 44_100) / 44_100
+NOISE = 0.1 * np.random.default_rng(0).standard_normal(len(TIME))
+
+
+def texture_of(x: np.ndarray) -> dict[str, float]:
+    block = x[None].astype(np.float32)
+    return shimmer.texture(short_frames(block, block[0], rate=44_100))
+
+
+@pytest.mark.parametrize("decibels", [10.0, 20.0])
+def test_floor_depth_of_a_gate_is_its_depth(decibels: float) -> None:
+    found = texture_of(NOISE * np.where(TIME % 1.0 < 0.3, 1.0, 10.0 ** (-decibels / 20.0)))
+    for band in ("4k_6k", "6k_8k"):  # what noise spreads by itself adds 1 dB
+        assert found[f"floor_depth_{band}"] == pytest.approx(decibels + 0.7, abs=1.0)
+
+
+@pytest.mark.parametrize(("hertz", "slow", "fast"), [(0.8, 1.0, 0.0), (6.0, 0.0, 0.0), (16.0, 0.0, 1.0)])
+def test_modulation_is_slow_or_fast_as_its_rate_is(hertz: float, slow: float, fast: float) -> None:
+    """Frames come at 43 Hz: slow is what lies below 2.2 Hz, fast what lies above 10.8 Hz."""
+    found = texture_of(NOISE * (1.0 + 0.5 * np.sin(2.0 * np.pi * hertz * TIME)))
+    for band in ("4k_6k", "6k_8k"):
+        assert found[f"modulation_slow_{band}"] == pytest.approx(slow, abs=0.2)
+        assert found[f"modulation_fast_{band}"] == pytest.approx(fast, abs=0.2)
+
+
+def test_bands_go_together_where_they_share_their_gain_and_not_in_noise() -> None:
+    gain = np.where(TIME % 1.0 < 0.5, 1.0, 0.1)
+    together, apart = texture_of(NOISE * gain), texture_of(NOISE)
+    for name in ("comodulation_low", "comodulation_mid", "comodulation_high"):
+        assert 0.75 < together[name] <= 1.0
+        assert apart[name] == pytest.approx(0.0, abs=0.1)
+
+
+def test_levels_of_noise_change_by_their_spread_and_those_of_tones_hardly() -> None:
+    tones = sum(0.02 * np.sin(2.0 * np.pi * f * TIME + f) for f in range(6_050, 8_000, 100))
+    assert texture_of(NOISE)["frame_change_6k_8k"] == pytest.approx(1.0, abs=0.03)
+    assert 0.0 < texture_of(tones + 1e-4 * NOISE)["frame_change_6k_8k"] < 0.4
+
+
+def test_phase_of_clicks_is_regular_in_frequency() -> None:
+    clicks = np.zeros(len(TIME))
+    clicks[:: 44_100 // 20] = 1.0
+    assert texture_of(clicks + 1e-6 * NOISE)["phase_frequency_regularity_6k_8k"] > 0.95
+    assert 0.2 < texture_of(NOISE)["phase_frequency_regularity_6k_8k"] < 0.6
 
 
 def test_mono_leaves_the_features_between_channels_empty(song: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import pytest
 import soxr
 
 from aidetect.analysis import low_frames, window_spectrum
-from aidetect.tones import FEATURES, ToneSpectrum, tone_levels, tone_statistics
+from aidetect.tones import BANDS, FEATURES, ToneSpectrum, tone_levels, tone_statistics
 
 RATE = 44_100
 
@@ -41,8 +41,30 @@ def test_steady_notes_stand_out_more_than_wavering_ones() -> None:
 def test_one_narrow_line_a_note_is_counted() -> None:
     found = statistics(chord())
     # Whole tones: 6 notes lie between 500 and 1000 Hz, and nothing but noise between them.
-    assert found["tone_density_500_1000hz"] >= 12.0
-    assert found["tone_density_500_1000hz"] < 100.0
+    assert found["tone_density_500_1000hz"] == pytest.approx(12.0)
+
+
+def test_statistics_of_lines_ten_hertz_apart_are_those_of_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    heights = iter((4.0, 8.0))
+    hertz = np.arange(BANDS[0][0], BANDS[-1][1])
+    monkeypatch.setattr(
+        "aidetect.tones.tone_levels", lambda _: np.where(hertz % 10 == 5, next(heights), 0.0).astype(np.float32)
+    )
+    spectrum, window = ToneSpectrum(), window_spectrum(np.zeros(RATE, dtype=np.float32), rate=RATE)
+    spectrum.add(window)
+    spectrum.add(window)
+    found = spectrum.values()
+    share = 0.1
+    spread = np.sqrt(share * (1.0 - share))
+    for low, high in BANDS:
+        band = f"{low}_{high}hz"
+        assert found[f"tone_density_{band}"] == pytest.approx(100.0)
+        assert found[f"tone_skewness_{band}"] == pytest.approx((1.0 - 2.0 * share) / spread, rel=0.01)
+        # Within a window, the course of the spectrum is a mean over 61 Hz, which holds six lines or seven.
+        for stat, tolerance in (("tone", 0.01), ("tone_moment", 0.06)):
+            assert found[f"{stat}_spread_{band}"] == pytest.approx(6.0 * spread, rel=tolerance)
+            assert found[f"{stat}_kurtosis_{band}"] == pytest.approx(1.0 / spread**2 - 6.0, rel=2.0 * tolerance)
+            assert found[f"{stat}_roughness_{band}"] == pytest.approx(2.0 * share / spread**2, rel=tolerance)
 
 
 def test_tuning_is_high_for_semitones_and_low_for_pitches_anywhere() -> None:

@@ -72,6 +72,50 @@ def test_limiter_keeps_the_peak_and_raises_the_level() -> None:
     assert np.std(louder) > 1.3 * np.std(y)
 
 
+@pytest.mark.parametrize("drive", [1.0, 6.0])
+def test_limiter_raises_what_is_soft_by_its_drive_and_bends_the_peak(drive: float) -> None:
+    y = tone()
+    y[:, RATE:] *= 0.01
+    driven, _ = transforms.limiter(y, RATE, drive=drive)
+    soft = np.std(driven[:, RATE:]) / np.std(y[:, RATE:])
+    assert 20 * np.log10(soft) == pytest.approx(drive, abs=0.01)
+    assert np.abs(driven).max() / np.abs(y).max() == pytest.approx(np.tanh(10.0 ** (drive / 20.0)), rel=1e-4)
+
+
+@pytest.mark.parametrize("wet", [-10.0, -20.0])
+@pytest.mark.parametrize("seconds", [0.3, 0.6])
+def test_reverb_has_the_level_and_the_decay_asked_for(seconds: float, wet: float) -> None:
+    y = np.zeros((2, RATE), dtype=np.float32)
+    y[:, 0] = 1.0
+    room = transforms.reverb(y, RATE, seconds=seconds, wet=wet)[0] - y
+    for channel in room:
+        assert 10 * np.log10(np.sum(channel**2)) == pytest.approx(wet, abs=0.1)
+        parts = channel[: round(0.9 * seconds * RATE) // 441 * 441].reshape(-1, 441)  # of 10 ms
+        fall, _ = np.polyfit(0.01 * np.arange(len(parts)), 10 * np.log10(np.mean(parts**2, axis=1)), 1)
+        assert fall == pytest.approx(-60.0 / seconds, rel=0.03)
+    assert np.abs(np.corrcoef(room)[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("tilt", "bell", "at", "hertz", "gain"),
+    [
+        (1.5, 0.0, 1_000.0, 250.0, -3.0),
+        (1.5, 0.0, 1_000.0, 1_000.0, 0.0),
+        (1.5, 0.0, 1_000.0, 4_000.0, 3.0),
+        (-6.0, 0.0, 1_000.0, 8_000.0, -12.0),  # no more than that
+        (0.0, 6.0, 2_000.0, 2_000.0, 6.0),
+        (0.0, 6.0, 2_000.0, 1_000.0, 0.81),  # two standard deviations of the bell: exp(-2) of it
+        (0.0, -5.0, 500.0, 8_000.0, 0.0),
+        (1.0, 4.0, 4_000.0, 4_000.0, 6.0),
+    ],
+)
+def test_equaliser_has_the_gain_asked_for(tilt: float, bell: float, at: float, hertz: float, gain: float) -> None:
+    y = tone(hertz, seconds=1.0)
+    shaped, _ = transforms.equalise(y, RATE, tilt=tilt, bell=bell, at=at)
+    inner = slice(RATE // 4, -RATE // 4)
+    assert 20 * np.log10(np.std(shaped[:, inner]) / np.std(y[:, inner])) == pytest.approx(gain, abs=0.05)
+
+
 def test_every_transform_of_the_grid_has_a_name_of_its_own() -> None:
     names = [t.name for t in transforms.GRID]
     assert len(set(names)) == len(names) >= 25
@@ -89,6 +133,7 @@ def test_drawn_chains_repeat_with_their_seed_and_give_finite_sound() -> None:
 
 
 def test_chains_are_drawn_from_everything_the_grid_holds() -> None:
-    names = " ".join(transforms.draw(np.random.default_rng(seed)).name for seed in range(400))
-    for kind in ("speed", "pitch", "tempo", "eq", "noise", "reverb", "rate"):
-        assert kind in names
+    names = [transforms.draw(np.random.default_rng(seed)).name for seed in range(400)]
+    kinds = {step.split()[0] for name in names for step in name.split(" + ")}
+    others = {"speed", "pitch", "tempo", "eq", "limiter", "noise", "reverb", "rate", "low-pass", "mono", "plain"}
+    assert kinds == others | set(transforms.CODECS)

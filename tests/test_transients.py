@@ -34,6 +34,27 @@ def test_sharp_attacks_skew_the_changes_and_reversed_ones_the_other_way() -> Non
         assert backward[f"change_skewness_{band}"] == pytest.approx(-forward[f"change_skewness_{band}"], rel=0.2)
 
 
+@pytest.mark.parametrize(("attack", "skewed"), [(0.02, 1), (0.06, 0), (0.1, -1)])
+def test_changes_are_skewed_as_attack_and_decay_of_a_click_differ(attack: float, skewed: int) -> None:
+    """Clicks that rise by 60 dB in `attack` seconds and fall by as much in the rest of 0.12 s."""
+    up, down = round(attack * RATE), round((0.12 - attack) * RATE)
+    envelope = 10.0 ** (3.0 * (np.concatenate([np.linspace(0.0, 1.0, up), np.linspace(1.0, 0.0, down)]) - 1.0))
+    found = measure(bursts(envelope))
+    for band in ("4k_6k", "6k_8k", "8k_11k"):
+        skewness = found[f"change_skewness_{band}"]
+        assert skewed * skewness > 0.5 if skewed else abs(skewness) < 0.3
+
+
+def test_silence_has_no_envelope() -> None:
+    assert measure(np.zeros(4 * RATE, dtype=np.float32)) == {}
+    x = bursts(decay())
+    x[round(0.2 * RATE) :] = 0.0  # 69 frames are left
+    assert measure(x) == {}
+    x = bursts(decay())
+    x[RATE:] = 0.0
+    assert set(measure(x)) == NAMES
+
+
 def test_smeared_attacks_skew_less() -> None:
     window = np.hanning(round(0.03 * RATE))
     smeared = np.convolve(decay(), window / window.sum())
