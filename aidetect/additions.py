@@ -17,6 +17,7 @@ from .errors import LabelsError
 from .experts import Views
 from .fitting import RECIPES, SIGNATURES, fit_expert
 from .labels import LabelledTrack, from_folders
+from .modelfile import check_destination
 from .novelty import fit_range
 from .splits import folds_of, row_weights
 
@@ -42,7 +43,7 @@ def add_generator(
     augment: int = 2,
     store: str | os.PathLike[str] | None = None,
     jobs: int = 1,
-    report: Callable[[str], None] = lambda message: None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[Any, int], Any] = lambda items, total: items,
 ) -> Detector:
     """Teach a detector a generator it does not know from some 20 of its tracks.
@@ -76,7 +77,13 @@ def add_generator(
     LabelsError
         No tracks, or a table that `detector` was not trained on.
     TrainingError, OutputError
+    ValueError
+        `augment` below 0.
     """
+    if augment < 0:
+        raise ValueError("augment must be at least 0")
+    if out is not None:
+        check_destination(out)
     start = detector or Detector.load()
     if isinstance(tracks, str | os.PathLike):
         tracks = from_folders(ai=[tracks], generator=generator)

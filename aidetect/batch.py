@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from .catalogue import catalogue
+from .catalogue import catalogue, why_unread
 from .dataset import measure
 from .detector import Detector
-from .errors import AidetectError, FileMissingError, FolderError
+from .errors import AidetectError, FileMissingError, FolderError, OutputError
 from .extraction import Effort
 from .result import Result
 from .store import FeatureStore
@@ -49,14 +50,29 @@ class FileError:
 def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
     """List the audio files below a folder by the endings of their names, sorted.
 
+    A folder below that cannot be read is warned about and left out.
+
     Raises
     ------
     FolderError
-        Not a folder.
+        Not a folder, none that exists, or none that can be read.
     """
+    found = []
+    for path in _below(folder):
+        reason = why_unread(path) if path.is_dir() else ""
+        if reason:
+            warnings.warn(reason, stacklevel=2)
+        else:
+            found.append(path)
+    return found
+
+
+def _below(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    if not Path(folder).exists():
+        raise FolderError(f"{folder}: there is no such folder; check the name.")
     if not Path(folder).is_dir():
         raise FolderError(f"{folder}: not a folder. Score a single file with 'aidetect score'.")
-    return list(catalogue(folder))
+    return catalogue(folder)
 
 
 def score_folder(
@@ -76,17 +92,17 @@ def score_folder(
     Yields
     ------
     Result or FileError
-        One for every file, in order, as they are ready. A file that cannot be scored never ends the run, nor, with two
-        processes or more, does one that crashes a decoder.
+        One for every file, in order, as they are ready, and an error for every folder below that cannot be read. A file
+        that cannot be scored never ends the run, nor, with two processes or more, does one that crashes a decoder.
 
     Raises
     ------
     FolderError
-        Not a folder.
+        Not a folder, none that exists, or none that can be read.
     ModelFileError
         The model cannot be used.
     """
-    return score_files(audio_files(folder), jobs=jobs, model=model)
+    return score_files(list(_below(folder)), jobs=jobs, model=model)
 
 
 def score_files(
@@ -149,7 +165,9 @@ def _score_one(
             return detector.score(path, effort=effort)
         return detector.judge(measure(path, store=store, effort=effort), path=str(path))
     except AidetectError as error:
-        return FileError(str(path), str(error), detector.version, passing=isinstance(error, FileMissingError))
+        words = (why_unread(path) if isinstance(error, FolderError) else "") or str(error)
+        passing = isinstance(error, FileMissingError | OutputError)  # the latter of the store
+        return FileError(str(path), words, detector.version, passing=passing)
     except MemoryError:
         return FileError(str(path), f"{path}: not enough memory to score it.", detector.version, passing=True)
     except Exception as error:  # a batch goes on, whatever a file from a stranger does to a decoder
@@ -176,6 +194,7 @@ def row_of(item: Result | FileError) -> dict[str, Any]:
         "warnings": "; ".join(item.warnings),
         "error": None,
         "model_version": item.model_version,
+        "effort": item.effort,
     }
 
 

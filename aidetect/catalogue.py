@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import FileMissingError, FolderError, LabelsError
-from .labels import AUDIO_SUFFIXES
+from .labels import AUDIO_SUFFIXES, PATH_COLUMNS, csv_rows
 
-__all__ = ["catalogue"]
-
-_COLUMNS = ("path", "file")
+__all__ = ["catalogue", "why_unread"]
 
 
 def catalogue(
@@ -27,7 +26,7 @@ def catalogue(
         A folder, searched with everything below it by the endings of names, hidden files, pipes and devices left out;
         a text file with one path a line; or a CSV file with a column ``path`` or ``file``. Relative paths in a list
         start at the list's own folder. What a list names is taken whatever its ending; what is missing becomes an error
-        when scored.
+        when scored. A CSV may separate its columns by commas, semicolons or tabs.
     include, exclude : sequence of str
         Shell patterns (``live/*``, ``*.flac``) on the path as written below the folder or in the list. Without
         `include` everything is in.
@@ -35,12 +34,13 @@ def catalogue(
     Yields
     ------
     Path
-        In a folder: sorted by the parts of the path. In a list: in its order.
+        In a folder: sorted by the parts of the path. In a list: in its order. A folder below that cannot be read comes
+        itself, so that scoring tells about it.
 
     Raises
     ------
     FolderError
-        An audio file where a folder or list was expected.
+        An audio file where a folder or list was expected, or a folder that cannot be read.
     FileMissingError
         No such folder or list.
     LabelsError
@@ -48,6 +48,9 @@ def catalogue(
     """
     source = Path(source)
     if source.is_dir():
+        reason = why_unread(source)
+        if reason:
+            raise FolderError(reason)
         return (source / name for name in _below(source) if _wanted(name, include, exclude))
     if not source.exists():
         raise FileMissingError(f"{source}: no such folder or list.")
@@ -57,19 +60,38 @@ def catalogue(
     return (source.parent / name for name in named if _wanted(name, include, exclude))
 
 
+def why_unread(folder: str | os.PathLike[str]) -> str:
+    """Say what keeps a folder from being read; empty where nothing does."""
+    try:
+        os.scandir(folder).close()
+    except NotADirectoryError:
+        return ""
+    except OSError as error:
+        return f"{folder}: the folder cannot be read ({error.strerror or error}); check its permissions."
+    return ""
+
+
 def _wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
     name = name.replace(os.sep, "/")
-    if include and not any(fnmatchcase(name, pattern) for pattern in include):
+    fits = _may_hold if name.endswith("/") else fnmatchcase
+    if include and not any(fits(name, pattern) for pattern in include):
         return False
     return not any(fnmatchcase(name, pattern) for pattern in exclude)
 
 
+def _may_hold(folder: str, pattern: str) -> bool:
+    """Whether something below a folder may be meant by a pattern, as far as its first wildcard tells."""
+    head = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    return head.startswith(folder) or folder.startswith(head)
+
+
 def _below(folder: Path, prefix: str = "") -> Iterator[str]:
-    """Walk depth first, one folder's names in memory at a time."""
+    """Walk depth first, one folder's names in memory at a time; a folder that cannot be read ends in a slash."""
     try:
         with os.scandir(folder) as found:
             entries = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found if _is_kept(e))
-    except OSError:  # a folder that may not be read does not end the run
+    except OSError:  # it does not end the run, but what it holds must not be missed in silence
+        yield prefix
         return
     for name, is_folder in entries:
         if is_folder:
@@ -107,8 +129,8 @@ def _column(source: Path) -> Iterator[str]:
     """Paths of a CSV file."""
     try:
         with source.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            column = next((c for c in _COLUMNS if c in (rows.fieldnames or ())), None)
+            rows = csv_rows(file)
+            column = next((c for c in PATH_COLUMNS if c in (rows.fieldnames or ())), None)
             if column is None:
                 raise LabelsError(f"{source}: the first line must name a column 'path' or 'file'.")
             for row in rows:

@@ -11,18 +11,24 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from platformdirs import user_cache_dir
 
 from . import __version__
-from .errors import AidetectError, LabelsError
-from .terminal import printable
+from .errors import AidetectError, FolderError, LabelsError, OutputError
+from .terminal import bear_any_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .dataset import FeatureTable
+    from .detector import Detector
+
 __all__ = ["main"]
+
+_N = TypeVar("_N", int, float)
+_MOST = 10**9  # what an option may be: timers and sizes in bytes take it
 
 _EPILOG = """\
 examples:
@@ -48,10 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 where everything was done, 1 where some files could not be scored, 2 on wrong use.
     """
+    bear_any_text(sys.stdout)
     args = _parser().parse_args(argv)
     warnings.showwarning = _plain_warning
     try:
         status: int = args.run(args)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
         return status
     except AidetectError as error:
         _tell(f"aidetect: {error}")
@@ -60,8 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell("aidetect: stopped.")
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         return 0
+    except OSError as error:  # a full disk, as a rule
+        reason = error.strerror or error
+        _tell(
+            f"aidetect: the output cannot be written ({reason})."
+            if error.filename is None
+            else f"aidetect: {error.filename}: {reason}."
+        )
+        _hush()
+        return 1
+
+
+def _hush() -> None:
+    """Let what waits in the buffer of the output go nowhere, so that Python has nothing to say about it at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -69,7 +92,8 @@ def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr)
+    with contextlib.suppress(OSError):  # nowhere is left to say that nothing can be said
+        print(printable(text), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,20 +178,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", required=True, metavar="MODEL", help="where the model is written")
     sub.add_argument("--version-name", metavar="NAME", help="name of the model (default: that of the file)")
     sub.add_argument(
-        "--augment", type=int, metavar="N", help="altered copies made of every track (default: 1, with --add 2)"
+        "--augment", type=_number, metavar="N", help="altered copies made of every track (default: 1, with --add 2)"
     )
     sub.add_argument(
         "--simulate",
-        type=int,
+        type=_number,
         metavar="N",
         help="excerpts of every human track passed through a simulated decoder (default: 1)",
     )
     sub.add_argument("--save-table", metavar="FOLDER", help="keep the measured features as a table there")
     sub.add_argument(
         "--max-false-positives",
-        type=float,
+        type=_rate,
         metavar="RATE",
-        help="bound for the verdict 'ai' (default: 0.01)",
+        help="bound for the verdict 'ai', between 0 and 1 (default: 0.01)",
     )
 
     added = sub.add_argument_group("a new generator for a model, instead of training it from labels")
@@ -182,8 +206,10 @@ def _parser() -> argparse.ArgumentParser:
     measured(sub)
     sub.add_argument("--cross-validate", action="store_true", help="train and test on different sources instead")
     sub.add_argument("--repeats", type=_count, default=1, metavar="N", help="splits to cross-validate on (default: 1)")
-    sub.add_argument("--augment", type=int, default=0, metavar="N", help="altered copies to learn from (default: 0)")
-    sub.add_argument("--simulate", type=int, default=0, metavar="N", help="simulated decoders (default: 0)")
+    sub.add_argument(
+        "--augment", type=_number, default=0, metavar="N", help="altered copies to learn from (default: 0)"
+    )
+    sub.add_argument("--simulate", type=_number, default=0, metavar="N", help="simulated decoders (default: 0)")
     sub.add_argument("--json", action="store_true", help="figures as JSON")
     model(sub)
 
@@ -193,17 +219,38 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0.0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be a number above 0")
+    number = _read(float, text)
+    if number is None or not 0.0 < number <= _MOST:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not '{text}'")
+    return number
+
+
+def _rate(text: str) -> float:
+    number = _read(float, text)
+    if number is None or not 0.0 < number < 1.0:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, such as 0.01, not '{text}'")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    number = _read(int, text)
+    if number is None or not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not '{text}'")
     return number
+
+
+def _number(text: str) -> int:
+    number = _read(int, text)
+    if number is None or not 0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not '{text}'")
+    return number
+
+
+def _read(kind: Callable[[str], _N], text: str) -> _N | None:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -221,9 +268,12 @@ def _score(args: argparse.Namespace) -> int:
             result = detector.score(name, effort=args.effort)
         except AidetectError as error:
             failed += 1
-            _tell(f"aidetect: {error}")
+            words = str(error)
+            if isinstance(error, FolderError):
+                words = f"{words.rstrip('.')}, or score all of them with 'aidetect batch'."
+            _tell(f"aidetect: {words}")
             if args.json:
-                print(json.dumps({"path": name, "error": str(error), "model_version": detector.version}))
+                print(json.dumps({"path": name, "error": words, "model_version": detector.version}))
             continue
         if args.json:
             print(json.dumps(result.to_dict()))
@@ -255,15 +305,15 @@ def _batch(args: argparse.Namespace) -> int:
     )
     summary = Summary()
     stopped = False
-    try:
-        with contextlib.closing(iter(batch)) as rows:
-            for row in _progress(rows, total, "scoring", note=summary.counts):
-                summary.add(row)
-    except KeyboardInterrupt:
-        stopped = True
-    for line in summary.lines(batch.detector.about, slowest=batch.journal.slowest()):
-        _tell(line)
-    batch.close()
+    with contextlib.closing(batch):
+        try:
+            with contextlib.closing(iter(batch)) as rows:
+                for row in _progress(rows, total, "scoring", note=summary.counts):
+                    summary.add(row)
+        except KeyboardInterrupt:
+            stopped = True
+        for line in summary.lines(batch.detector.about, slowest=batch.journal.slowest()):
+            _tell(line)
     if stopped:
         _tell("aidetect: stopped; the same command with --resume goes on.")
         return 130
@@ -272,7 +322,6 @@ def _batch(args: argparse.Namespace) -> int:
 
 
 def _cache(args: argparse.Namespace) -> int:
-    from .errors import FolderError
     from .store import FeatureStore
 
     if not Path(args.folder).is_dir():
@@ -302,6 +351,8 @@ def _features(args: argparse.Namespace) -> int:
         except AidetectError as error:
             failed += 1
             _tell(f"aidetect: {error}")
+            if args.json:
+                print(json.dumps({"path": name, "error": str(error)}))
             continue
         values = {key: (round(value, 6) if value == value else None) for key, value in track.values.items()}
         if args.json:
@@ -327,18 +378,27 @@ def _tracks(args: argparse.Namespace) -> Any:
     return tracks
 
 
-def _table(args: argparse.Namespace) -> Any:
+def _table(args: argparse.Namespace) -> tuple[FeatureTable, int]:
+    """Measure what the arguments name; also returns how many times something had to be left out."""
     from .dataset import table_of
 
-    return table_of(
+    left_out = 0
+
+    def report(line: str) -> None:
+        nonlocal left_out
+        left_out += 1
+        _tell(f"aidetect: left out: {line}")
+
+    table = table_of(
         _tracks(args),
         augment=args.augment,
         simulate=args.simulate,
         store=args.store,
         jobs=args.jobs,
-        report=lambda line: _tell(f"aidetect: left out: {line}"),
+        report=report,
         progress=lambda items, total: _progress(items, total, "measuring"),
     )
+    return table, left_out
 
 
 _OF_TRAINING = {
@@ -362,7 +422,9 @@ def _refuse(args: argparse.Namespace, options: Mapping[str, str], why: str) -> N
 
 def _train(args: argparse.Namespace) -> int:
     from .dataset import save_table
-    from .training import fit_detector
+    from .modelfile import check_destination
+    from .store import make_folder
+    from .training import train
 
     if args.add:
         return _add(args)
@@ -370,22 +432,19 @@ def _train(args: argparse.Namespace) -> int:
     args.augment = 1 if args.augment is None else args.augment
     args.simulate = 1 if args.simulate is None else args.simulate
     rate = 0.01 if args.max_false_positives is None else args.max_false_positives
-    table = _table(args)
+    check_destination(args.output)  # now, not after hours of measuring
+    if args.save_table:
+        make_folder(args.save_table)
+    table, _ = _table(args)
     if args.save_table:
         save_table(table, args.save_table)
     _tell(f"training on {len(table)} rows ...")
-    detector = fit_detector(
-        table,
-        version=args.version_name or Path(args.output).stem,
-        jobs=args.jobs,
-        max_false_positive_rate=rate,
-    )
-    detector.save(args.output)
+    detector = train(table, out=args.output, version=args.version_name, jobs=args.jobs, max_false_positive_rate=rate)
     m = detector.about["metrics"]
     print(
-        f"{printable(args.output)}: on sources outside training AUROC {m['auroc']}, "
-        f"{m['found']:.1%} of AI found, {m['false_positives']:.1%} of people's music called AI, "
-        f"{m['uncertain']:.1%} uncertain."
+        f"{printable(args.output)}: on sources outside training AUROC {m['auroc']}, {m['found']:.1%} of AI found, "
+        f"{m['false_positives']:.1%} of people's music called AI (of {m['human']} tracks; the true rate may be up to "
+        f"{m['false_positives_high']:.1%} at 95 % confidence), {m['uncertain']:.1%} uncertain."
     )
     return 0
 
@@ -419,15 +478,18 @@ def _evaluate(args: argparse.Namespace) -> int:
     from .evaluation import cross_validate, evaluate
 
     detector = None if args.cross_validate else Detector.load(args.model)
-    table = _table(args)
+    table, left_out = _table(args)
     if detector is None:
         found = cross_validate(table, repeats=args.repeats, jobs=args.jobs)
     else:
+        if _was_trained_on(detector, table):
+            _tell("aidetect: note: the model was trained on these very tracks; the figures are not of unseen ones.")
         found = [evaluate(table, detector=detector)]
+    status = 1 if left_out else 0
     if args.json:
         for evaluation in found:
             print(json.dumps(evaluation.to_dict()))
-        return 0
+        return status
     from .panel import evaluation_tables
 
     console = _console()
@@ -435,13 +497,21 @@ def _evaluate(args: argparse.Namespace) -> int:
         console.print(drawn)
     if len(found) > 1:
         console.print("AUROC of the repeats: " + ", ".join(f"{e.overall.auroc:.4f}" for e in found))
-    return 0
+    return status
+
+
+def _was_trained_on(detector: Detector, table: FeatureTable) -> bool:
+    about = detector.about
+    return table.digest() == about.get("data") or table.plain_digest() == about.get("plain")
 
 
 def _demo(args: argparse.Namespace) -> int:
     from . import demo
     from .detector import Detector
     from .panel import show
+    from .store import make_folder
+
+    folder = make_folder(args.keep) if args.keep else None
 
     detector, rate = Detector.load(), 44_100
     plain = demo.tune(rate=rate)
@@ -456,13 +526,14 @@ def _demo(args: argparse.Namespace) -> int:
         "Synthetic sounds are neither people's music nor a real generator's, so only the difference counts here: "
         f"the decoder moved the shimmer family by {_difference(results):+.1f} log-odds."
     )
-    if args.keep:
+    if folder:
         import soundfile as sf
 
-        folder = Path(args.keep)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, y in (("plain.wav", plain), ("decoder.wav", altered)):
-            sf.write(folder / name, y.T, rate)
+        try:
+            for name, y in (("plain.wav", plain), ("decoder.wav", altered)):
+                sf.write(folder / name, y.T, rate)
+        except sf.LibsndfileError as error:
+            raise OutputError(f"{folder}: the tunes cannot be written there ({error}).") from None
         console.print(f"Both are in {folder}.", markup=False)
     return 0
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,14 +19,14 @@ import numpy.typing as npt
 from . import grain, simulation, transforms, transients
 from .analysis import GRID
 from .decoding import open_audio
-from .errors import AidetectError, LabelsError
+from .errors import AidetectError, LabelsError, OutputError
 from .experts import Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
 from .inputs import in_words
 from .labels import LabelledTrack, read_labels
 from .modulation import RATES
-from .store import FeatureStore, content_key
+from .store import FeatureStore, content_key, make_folder
 
 __all__ = ["FeatureTable", "build_table", "excerpt", "load_table", "measure", "save_table", "table_of"]
 
@@ -39,6 +40,8 @@ SIMULATED = "simulated"
 """Label of people's music that went through a simulated decoder."""
 COMPARED = frozenset(feature.name for feature in (*transients.FEATURES, *grain.FEATURES))
 """Features that twins are compared by; of others nothing is kept of them."""
+# Extractors under which the alterations in the shipped table were drawn: a newer one draws the same.
+_DRAWN = {"aug": 4, "sim": 3}
 _SHARD_ROWS = 1500
 _TWINS = "twins"
 
@@ -105,6 +108,10 @@ class FeatureTable:
         if self.twins is not None:
             found.update(self.twins.digest().encode())
         return found.hexdigest()
+
+    def plain_digest(self) -> str:
+        """Digest of the tracks as they are, however many altered copies and twins there are beside them."""
+        return replace(self.take(self.column("variant") == ""), twins=None).digest()
 
 
 def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
@@ -182,7 +189,8 @@ def measure(
 
 
 def _measure_variant(path: str | os.PathLike[str], variant: str) -> TrackFeatures:
-    seed = content_key(path, variant.replace("twin", "sim"))
+    drawn = variant.replace("twin", "sim")
+    seed = f"{content_key(path).partition('-')[0]}-v{_DRAWN[drawn[:3]]}-{drawn}"
     rng = np.random.default_rng(int(hashlib.sha256(seed.encode()).hexdigest()[:15], 16))
     if variant.startswith("aug"):
         y, rate = excerpt(path, seconds=float(rng.uniform(*EXCERPT_SECONDS)), position=float(rng.random()))
@@ -199,7 +207,7 @@ def table_of(
     simulate: int = 0,
     store: str | os.PathLike[str] | None = None,
     jobs: int = 1,
-    report: Callable[[str], None] = lambda message: None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[Any, int], Any] = lambda items, total: items,
 ) -> FeatureTable:
     """Measure labelled tracks, or read a saved table; parameters as in :func:`aidetect.train`."""
@@ -207,7 +215,7 @@ def table_of(
         if Path(labels).is_dir():
             return load_table(labels)
         labels = read_labels(labels)
-    kept = FeatureStore(store) if store is not None else None
+    kept = FeatureStore(make_folder(store)) if store is not None else None
     variants = ("", *(f"aug{i + 1}" for i in range(augment)))
     return build_table(
         labels, variants=variants, simulations=simulate, store=kept, jobs=jobs, report=report, progress=progress
@@ -221,7 +229,7 @@ def build_table(
     simulations: int = 0,
     store: FeatureStore | None = None,
     jobs: int = 1,
-    report: Callable[[str], None] = lambda message: None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[Iterable[object], int], Iterable[object]] = lambda items, total: items,
 ) -> FeatureTable:
     """Measure labelled tracks.
@@ -238,8 +246,9 @@ def build_table(
         Cache.
     jobs : int
         Processes.
-    report : callable
-        Called with one line for every track that cannot be measured; it is left out.
+    report : callable, optional
+        Called with one line for everything that cannot be measured and is left out. Without it, one warning tells how
+        many tracks that is and what is wrong with the first.
     progress : callable
         ``progress(items, total)`` wraps the iterator of finished tracks.
 
@@ -257,13 +266,20 @@ def build_table(
         delayed(_measure_quietly)(track.path, variant, store) for track, variant in tasks
     )
     found, twins = _Rows(), _Rows()
+    left_out: dict[Path, str] = {}
     for (track, variant), result in zip(tasks, progress(results, len(tasks)), strict=True):
         if isinstance(result, TrackFeatures):
             (twins if variant in pairs else found).add(track, variant, result)
         else:
-            report(str(result))
+            left_out.setdefault(track.path, str(result))
+            if report is not None:
+                report(str(result))
     if not found.rows:
-        raise LabelsError("none of the labelled tracks could be measured.")
+        why = f"; the first: {next(iter(left_out.values()))}" if left_out else "."
+        raise LabelsError(f"none of the labelled tracks could be measured{why}")
+    if left_out and report is None:
+        count, first = len(left_out), next(iter(left_out.values()))
+        warnings.warn(f"{count} of {len(tracks)} tracks left out; the first: {first}", stacklevel=2)
     return replace(found.table(), twins=_values_only(twins.table()) if twins.rows else None)
 
 
@@ -296,6 +312,8 @@ def _values_only(table: FeatureTable) -> FeatureTable:
 def _measure_quietly(path: Path, variant: str, store: FeatureStore | None) -> TrackFeatures | str:
     try:
         return measure(path, variant=variant, store=store)
+    except OutputError:  # of the store: no fault of the track, so it must not be left out for it
+        raise
     except AidetectError as error:
         return str(error)
 
@@ -336,9 +354,20 @@ def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str
     -------
     list of Path
         The files written, ``<name>-00.npz`` and on.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written into.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
+    try:
+        return _save(table, folder, name)
+    except OSError as error:
+        raise OutputError(f"{folder}: the table cannot be written there ({error.strerror or error}).") from None
+
+
+def _save(table: FeatureTable, folder: Path, name: str) -> list[Path]:
     for old in (*_shards(folder, name), *_shards(folder, _TWINS)):  # twins are written after what they belong to
         old.unlink()
     paths = []
@@ -356,7 +385,7 @@ def save_table(table: FeatureTable, folder: str | os.PathLike[str], *, name: str
         _write_arrays(path, arrays)
         paths.append(path)
     if table.twins is not None:
-        paths += save_table(table.twins, folder, name=_TWINS)
+        paths += _save(table.twins, folder, _TWINS)
     return paths
 
 

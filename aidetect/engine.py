@@ -11,17 +11,19 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from . import __version__
 from .batch import score_row
+from .catalogue import catalogue, why_unread
 from .detector import Detector, default_model_path
-from .errors import AudioError, OutputError
+from .errors import AudioError, FileMissingError, FolderError, OutputError
 from .extraction import EXTRACTOR_VERSION, Effort
 from .journal import Journal, Stamp, digest_of, journal_path
+from .store import make_folder
 from .tables import COLUMNS, TableWriter, kind_of
 from .workers import Worker
 
@@ -68,7 +70,9 @@ class Batch:
     Raises
     ------
     OutputError
-        The output exists, has another ending, or cannot be written to.
+        The output exists, has another ending, or cannot be written to; or the store cannot.
+    FileMissingError
+        There are no paths.
     ModelFileError
         The model cannot be used.
 
@@ -95,33 +99,56 @@ class Batch:
         self._part = self.output.with_name(self.output.name + ".part")
         self._kind = kind_of(output)
         journal = journal_path(output)
+        if self.output.is_dir():
+            raise OutputError(f"{self.output}: this is a folder; give the name of the table to write.")
         if not resume:
             for path in (self.output, journal, self._part):
                 if path.exists():
                     raise OutputError(
                         f"{path}: exists already; go on with --resume, choose another output, or remove it first."
                     )
+        drawn = (str(Path(path)) for path in paths)
+        first = next(drawn, None)  # before anything is written: a list that cannot be read leaves nothing behind
+        if first is None:
+            raise FileMissingError(
+                "nothing to score: no audio file is there, or none that the patterns let through; no table is written."
+            )
+        self._paths = chain([first], drawn)
+        if store is not None:
+            make_folder(store)
         self._model = None if model is None else os.fspath(model)
         self.detector = Detector.load(model)  # an unusable model is told at once, not by every file
         self._store = None if store is None else os.fspath(store)
         self._effort: Effort = effort
-        self._paths = (str(Path(path)) for path in paths)
         self._jobs = jobs
         self._time_limit = time_limit
+        self._new = not journal.exists()
+        self._opened = self._begun = self._noted = False
         self.journal = Journal(journal, model=model_key(self._model, effort))
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def __iter__(self) -> Generator[Row, None, None]:
         run = self._elsewhere if _foreign_backend() else self._here
         with TableWriter(self._part, kind=self._kind, mode="w") as table, closing(run()) as rows:
+            self._opened = True
             for row in rows:
                 table.write(row)
+                self._begun = True
                 yield row
-        os.replace(self._part, self.output)
+        try:
+            os.replace(self._part, self.output)
+        except OSError as error:
+            raise OutputError(f"{self.output}: cannot be written to ({error.strerror or error}).") from None
 
     def close(self) -> None:
-        """Close the journal."""
+        """Close the journal; of a run that came to nothing, no file is left to stand in the way of the next."""
         self.journal.close()
+        if self._begun or self._noted:
+            return
+        if self._opened:
+            self._part.unlink(missing_ok=True)
+        if self._new:
+            self.journal.path.unlink(missing_ok=True)
 
     def _row(self, **known: Any) -> Row:
         known = {"model_version": self.detector.version} | known
@@ -134,9 +161,10 @@ class Batch:
             found = self.journal.unchanged(path, stamp)
             digest = "" if found else digest_of(Path(path))
         except AudioError as error:  # of the stamp or the digest: nothing that a process could read
-            return self._row(path=path, error=str(error))
+            reason = why_unread(path) if isinstance(error, FolderError) else ""
+            return self._row(path=path, error=reason or str(error))
         if found:
-            return found
+            return dict.fromkeys(COLUMNS) | found  # journals of before know fewer columns
         with self._stripes[int(digest[:8], 16) % _STRIPES]:  # two files of one content: the second waits
             row, cost, passing = self._twin(path, digest), 0.0, False
             if row is None:
@@ -145,6 +173,7 @@ class Batch:
                 cost = time.monotonic() - start
                 row, passing = self._row(**scored), bool(scored.get("passing"))
             if not passing:
+                self._noted = True
                 self.journal.put(row, stamp=stamp, digest=digest, cost=cost)
         return row
 
@@ -154,7 +183,7 @@ class Batch:
         if row is None:
             return None
         error = row["error"].replace(row["path"], path) if row["error"] else row["error"]
-        return row | {"path": path, "error": error}
+        return dict.fromkeys(COLUMNS) | row | {"path": path, "error": error}
 
     def _here(self) -> Generator[Row, None, None]:
         """Score in own processes, one thread watching each; rows in order."""
@@ -246,8 +275,6 @@ def score_batch(
     dict
         One row per file, keys :data:`aidetect.tables.COLUMNS`, in the order of the catalogue.
     """
-    from .catalogue import catalogue
-
     batch = Batch(
         catalogue(source, include=tuple(include), exclude=tuple(exclude)),
         output,

@@ -5,20 +5,25 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 from .errors import LabelsError
 
-__all__ = ["AUDIO_SUFFIXES", "CLASSES", "LabelledTrack", "from_folders", "read_labels"]
+__all__ = ["AUDIO_SUFFIXES", "CLASSES", "PATH_COLUMNS", "LabelledTrack", "csv_rows", "from_folders", "read_labels"]
 
 CLASSES = ("human", "ai")
 """The two labels a model is trained on; rows with other labels are left out."""
+PATH_COLUMNS = ("path", "file")
+"""Columns that may hold the name of a file."""
 _ENDINGS = "wav flac mp3 ogg oga opus aif aiff aifc m4a m4b aac mp4 wma webm mka caf au w64 mp2 ac3"
 AUDIO_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split(" "))
 """Endings of file names that a folder is searched for."""
 
+_DELIMITERS = ",;\t"  # spreadsheets write semicolons where the comma is the decimal sign
 _OTHER = ("resynth", "mixed")  # labels of the corpus that stand for neither class
 
 
@@ -57,7 +62,7 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
     Parameters
     ----------
     path : path
-        UTF-8, comma-separated, one header line. Relative paths in it start at its own folder.
+        UTF-8, separated by commas, semicolons or tabs, one header line. Relative paths in it start at its own folder.
     classes : sequence of str
         Labels to keep.
 
@@ -74,14 +79,14 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv_rows(file)
             columns = reader.fieldnames or []
             rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
         raise LabelsError(f"{path}: no such labels file.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
-    name = next((c for c in ("path", "file") if c in columns), None)
+    name = next((c for c in PATH_COLUMNS if c in columns), None)
     if name is None or "label" not in columns:
         raise LabelsError(
             f"{path}: the first line must name the columns 'path' and 'label'; found {', '.join(columns) or 'nothing'}."
@@ -113,8 +118,16 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
     return tracks
 
 
+def csv_rows(file: TextIO) -> csv.DictReader[str]:
+    """Read rows of a CSV file whose first line tells what separates its columns: comma, semicolon or tab."""
+    header = file.readline()
+    columns = {delimiter: next(csv.reader([header], delimiter=delimiter), []) for delimiter in _DELIMITERS}
+    fitting = (delimiter for delimiter, names in columns.items() if any(name in names for name in PATH_COLUMNS))
+    return csv.DictReader(chain([header] if header else [], file), delimiter=next(fitting, ","))
+
+
 def _track(text: dict[str, str], path: Path, label: str) -> LabelledTrack:
-    known = ("path", "file", "label", "source", "group", "generator", "artist", "vocals", "codec")
+    known = (*PATH_COLUMNS, "label", "source", "group", "generator", "artist", "vocals", "codec")
     return LabelledTrack(
         path=path,
         label=label,
@@ -148,9 +161,25 @@ def from_folders(
     tracks = []
     for label, folders in (("human", human), ("ai", ai)):
         for folder in map(Path, folders):
-            files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+            unread: list[OSError] = []
+            files = sorted(_audio_below(folder, unread))
             if not files:
-                raise LabelsError(f"{folder}: no such folder, or no audio file in it.")
+                reason = f" that can be read ({unread[0].strerror or unread[0]})" if unread and folder.exists() else ""
+                raise LabelsError(f"{folder}: no such folder, or no audio file in it{reason}.")
+            for error in unread:
+                warnings.warn(
+                    f"{error.filename}: the folder cannot be read ({error.strerror or error}); what it holds is left "
+                    "out.",
+                    stacklevel=2,
+                )
             name = generator if label == "ai" else ""
             tracks += [LabelledTrack(p, label, source=str(p.parent), generator=name) for p in files]
     return tracks
+
+
+def _audio_below(folder: Path, unread: list[OSError]) -> Iterator[Path]:
+    """Audio files below a folder; what is wrong with folders that cannot be read is put into `unread`."""
+    for root, _, names in os.walk(folder, onerror=unread.append):
+        for path in (Path(root, name) for name in names):
+            if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file():
+                yield path

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .errors import ModelFileError, OutputError
 
-__all__ = ["FORMAT", "model_folder", "read_model", "write_model"]
+__all__ = ["FORMAT", "check_destination", "model_folder", "read_model", "write_model"]
 
 FORMAT = 4
 """Version of the layout; older ones stay readable, and undo no change of speed. Those before 3 know nothing of
@@ -32,6 +32,28 @@ def model_folder() -> Path:
     inside = Path(str(resources.files("aidetect") / "models"))
     beside = Path(__file__).resolve().parents[1] / "models"  # in a checkout, or an editable installation
     return inside if inside.is_dir() else beside
+
+
+def check_destination(path: str | os.PathLike[str]) -> None:
+    """Try whether a model can be written to a place, before hours go into making it.
+
+    Raises
+    ------
+    OutputError
+        It cannot, or something else than a file is there.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():  # a folder; a device, which would be replaced
+            raise OutputError(f"{path}: this is no regular file; give the name of the model file to write.")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: the model cannot be written there ({error.strerror or error}).")
 
 
 def write_model(path: str | os.PathLike[str], about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -65,7 +87,7 @@ def write_model(path: str | os.PathLike[str], about: Mapping[str, Any], arrays: 
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise OutputError(f"{path}: the model cannot be written there ({error.strerror or error}).") from None
+        raise _unwritable(path, error) from None
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,11 +17,12 @@ from types import MappingProxyType
 import numpy as np
 
 from .analysis import GRID
+from .errors import OutputError
 from .extraction import EXTRACTOR_VERSION, TrackFeatures
 from .features import describe_features
 from .modulation import RATES
 
-__all__ = ["LIMIT", "FeatureStore", "content_key", "pack", "unpack"]
+__all__ = ["LIMIT", "FeatureStore", "content_key", "make_folder", "pack", "unpack"]
 
 
 LIMIT = 20 * 10**9
@@ -97,6 +99,30 @@ def unpack(data: bytes) -> TrackFeatures | None:
         return None
 
 
+def make_folder(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder where there is none, and try whether files can be written into it.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made, or not be written into.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(b"\0")
+    except FileExistsError:
+        raise OutputError(f"{folder}: this is a file; give a folder to write into.") from None
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return folder
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"{folder}: nothing can be written into this folder ({error.strerror or error}).")
+
+
 class FeatureStore:
     """A folder of packed features.
 
@@ -126,18 +152,30 @@ class FeatureStore:
         return found
 
     def put(self, key: str, track: TrackFeatures) -> None:
-        """Store `track` under `key`."""
+        """Store `track` under `key`; raises OutputError where it cannot be written."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{key}-", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(pack(track))
+        data = pack(track)
         try:
+            self._write(path, data)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+        if random.random() < _TRIM_SHARE:  # no counter, so that many short-lived processes keep the bound as well
+            self.trim(self._limit)
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}-", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             os.replace(temporary, path)
         except FileNotFoundError:  # another process has just cleared the store
             pass
-        if random.random() < _TRIM_SHARE:  # no counter, so that many short-lived processes keep the bound as well
-            self.trim(self._limit)
+        except OSError:  # a full disk: leave no half of a file there
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
 
     def usage(self) -> tuple[int, int]:
         """Number of tracks, and bytes."""

@@ -26,6 +26,7 @@ COLUMNS = (
     "warnings",
     "error",
     "model_version",
+    "effort",
 )
 """Columns of a table of scores."""
 KINDS = (".csv", ".jsonl", ".parquet")

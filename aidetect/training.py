@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .evaluation import metrics
 from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
 from .heldout import out_of_family, out_of_source
 from .labels import CLASSES, LabelledTrack
+from .modelfile import check_destination
 from .novelty import fit_range, limit_of
 from .splits import FOLDS, MIN_SOURCES, fewest_groups, folds_of, row_weights
 from .stacking import Lesson, cross_fitted
@@ -30,10 +32,11 @@ Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 _MIN_TRACKS = 8
+_TELLS_LITTLE = 0.6  # AUROC; 0.5 is chance
 
 
 def train(
-    labels: str | os.PathLike[str] | Sequence[LabelledTrack],
+    labels: str | os.PathLike[str] | Sequence[LabelledTrack] | FeatureTable,
     *,
     out: str | os.PathLike[str] | None = None,
     version: str | None = None,
@@ -42,15 +45,16 @@ def train(
     store: str | os.PathLike[str] | None = None,
     jobs: int = 1,
     max_false_positive_rate: float = 0.01,
-    report: Callable[[str], None] = lambda message: None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[Any, int], Any] = lambda items, total: items,
 ) -> Detector:
     """Train a detector on labelled audio, or on a saved feature table.
 
     Parameters
     ----------
-    labels : path or sequence of LabelledTrack
-        A labels file (CSV), tracks from :func:`aidetect.labels.from_folders`, or a folder that holds a feature table.
+    labels : path, sequence of LabelledTrack, or FeatureTable
+        A labels file (CSV), tracks from :func:`aidetect.labels.from_folders`, a folder that holds a feature table, or
+        the table itself.
     out : path, optional
         Where the model is written.
     version : str, optional
@@ -65,9 +69,10 @@ def train(
     jobs : int
         Processes.
     max_false_positive_rate : float
-        Bound for the verdict ``ai``.
-    report : callable
-        Gets one line for every track that is left out.
+        Bound for the verdict ``ai``, between 0 and 1.
+    report : callable, optional
+        Gets one line for everything that is left out. Without it, one warning tells how many tracks that is and what is
+        wrong with the first.
     progress : callable
         ``progress(items, total)`` wraps the measuring.
 
@@ -78,12 +83,34 @@ def train(
     Raises
     ------
     LabelsError, TrainingError, OutputError
+    ValueError
+        `augment` or `simulate` below 0, or a rate that is none.
+
+    Warns
+    -----
+    UserWarning
+        Tracks are left out, a class comes from too few sources, or the model tells little more than chance.
     """
-    table = table_of(
-        labels, augment=augment, simulate=simulate, store=store, jobs=jobs, report=report, progress=progress
-    )
+    if not 0.0 < max_false_positive_rate < 1.0:
+        raise ValueError("max_false_positive_rate must lie between 0 and 1")
+    if augment < 0 or simulate < 0:
+        raise ValueError("augment and simulate must be at least 0")
+    if out is not None:
+        check_destination(out)
+    table = labels
+    if not isinstance(table, FeatureTable):
+        table = table_of(
+            table, augment=augment, simulate=simulate, store=store, jobs=jobs, report=report, progress=progress
+        )
     name = version or (Path(out).stem if out is not None else "own")
     detector = fit_detector(table, version=name, jobs=jobs, max_false_positive_rate=max_false_positive_rate)
+    detector = replace(detector, about={**detector.about, "plain": table.plain_digest()})
+    reached = detector.about["metrics"]["auroc"]
+    if reached < _TELLS_LITTLE:
+        warnings.warn(
+            f"AUROC {reached:.2f} where chance is 0.50: this model tells little; try more tracks from more sources.",
+            stacklevel=2,
+        )
     if out is not None:
         detector.save(out)
     return detector

@@ -212,13 +212,23 @@ def main() -> int:
 
     setup = receive(sys.stdin.buffer) or {}
     detector = Detector.load(setup.get("model"))
-    send(out, {"ready": True})
-    while (message := receive(sys.stdin.buffer)) is not None:
+    going = _tell(out, {"ready": True})
+    while going and (message := receive(sys.stdin.buffer)) is not None:
         row = score_row(
             message["path"], detector=detector, store=setup.get("store"), effort=setup.get("effort", "full")
         )
-        send(out, row)
+        going = _tell(out, row)
     return 0
+
+
+def _tell(out: BinaryIO, message: Mapping[str, Any]) -> bool:
+    """Send a message to the parent; false where it was killed, which is no news to anybody."""
+    try:
+        send(out, message)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left in the buffer goes nowhere
+        return False
+    return True
 
 
 if __name__ == "__main__":

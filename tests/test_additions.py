@@ -13,7 +13,7 @@ from aidetect import additions, fitting, training
 from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable, save_table
 from aidetect.detector import Detector
-from aidetect.errors import LabelsError, TrainingError
+from aidetect.errors import LabelsError, OutputError, TrainingError
 
 RECIPES = tuple(
     r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "signatures", "dynamics", "voice")
@@ -135,3 +135,11 @@ def test_too_few_tracks_for_a_rate_are_refused(catalogue: Path) -> None:
 def test_rates_that_are_none_are_refused(catalogue: Path, rate: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         Detector.load().recalibrate(catalogue, max_false_positive_rate=rate)
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "nowhere" / "x.model"):
+        with pytest.raises(OutputError, match=str(place)):
+            additions.add_generator(tmp_path / "none", generator="new", detector=object(), out=place)
+    with pytest.raises(ValueError, match="augment"):
+        additions.add_generator(tmp_path / "none", generator="new", detector=object(), augment=-1)

@@ -9,7 +9,8 @@ import pytest
 
 import aidetect
 from aidetect.batch import FileError, audio_files, row_of, score_files, score_folder, score_row
-from aidetect.errors import FileMissingError, FolderError, NotAudioError
+from aidetect.errors import FileMissingError, FolderError, NotAudioError, OutputError
+from aidetect.result import Result
 from aidetect.tables import COLUMNS
 
 
@@ -27,8 +28,28 @@ def folder(tmp_path: Path, song_path: Path) -> Path:
 
 def test_files_are_found_in_a_fixed_order(folder: Path) -> None:
     assert [p.relative_to(folder).as_posix() for p in audio_files(folder)] == ["b/=bad.mp3", "b/two.wav", "one.wav"]
-    with pytest.raises(FolderError):
+    with pytest.raises(FolderError, match="aidetect score"):
         audio_files(folder / "one.wav")
+    for find in (audio_files, score_folder):
+        with pytest.raises(FolderError, match="there is no such folder"):
+            find(folder / "missing")
+
+
+def test_a_folder_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str | os.PathLike[str] = ".") -> object:
+        if Path(path) == folder / "b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert audio_files(folder) == [folder / "one.wav"]
+    monkeypatch.setattr("aidetect.batch.Detector.load", lambda _: Raising(FolderError("this is a folder")))
+    items = list(score_folder(folder))
+    assert [item.path for item in items] == [str(folder / "b"), str(folder / "one.wav")]
+    assert "b: the folder cannot be read (Permission denied)" in items[0].error
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -75,6 +96,7 @@ class Raising:
         (MemoryError(), True),
         (OSError("no space left"), True),
         (FileMissingError("x: there is no such file."), True),
+        (OutputError("store: nothing can be written."), True),
         (NotAudioError("x: no audio."), False),
         (IndexError("a bug"), False),
     ],
@@ -85,6 +107,12 @@ def test_a_row_says_whether_another_try_may_end_otherwise(error: Exception, pass
     assert row["error"]
     assert row.get("passing", False) == passing
     assert set(row) - {"passing"} == set(COLUMNS)
+
+
+def test_a_row_tells_excerpts_from_whole_tracks() -> None:
+    result = Result("a.mp3", 0.5, "uncertain", {}, {}, effort="fast")
+    assert row_of(result)["effort"] == "fast"
+    assert row_of(FileError("b.mp3", "broken"))["effort"] is None
 
 
 def test_row_of_a_result_is_flat(song_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aidetect.catalogue import catalogue
+from aidetect.catalogue import catalogue, why_unread
 from aidetect.errors import AidetectError, FileMissingError, FolderError, LabelsError
 
 
@@ -67,6 +67,37 @@ def test_errors_say_what_was_expected(tmp_path: Path) -> None:
         list(catalogue(tmp_path / "bad.csv"))
     with pytest.raises(LabelsError, match="UTF-8"):
         list(catalogue(tmp_path / "bad.txt"))
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_spreadsheets_may_separate_columns_otherwise(tmp_path: Path, delimiter: str) -> None:
+    rows = [["note, long", "path"], ["x", "a,b.mp3"]]
+    (tmp_path / "list.csv").write_text("\n".join(delimiter.join(row) for row in rows), encoding="utf-8-sig")
+    assert list(catalogue(tmp_path / "list.csv")) == [tmp_path / "a,b.mp3"]
+
+
+def test_a_folder_that_cannot_be_read_comes_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close(monkeypatch, folder / "b")
+    assert names(folder) == ["a.wav", "b", "b.flac", "live/x.MP3"]
+    assert names(folder, include=["live/*"]) == ["live/x.MP3"]
+    assert names(folder, include=["*.mp3"]) == names(folder, include=["b/2*"]) == ["b"]
+    assert names(folder, exclude=["b/*"]) == ["a.wav", "b.flac", "live/x.MP3"]
+    assert "b: the folder cannot be read (Permission denied)" in why_unread(folder / "b")
+    assert why_unread(folder) == ""
+    with pytest.raises(FolderError, match="cannot be read"):
+        catalogue(folder / "b")
+
+
+def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let nobody read a folder; permissions would not stop root."""
+    real = os.scandir
+
+    def scandir(path: str | os.PathLike[str] = ".") -> object:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
 
 
 @given(st.binary(max_size=200), st.sampled_from([".txt", ".csv"]))

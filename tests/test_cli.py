@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile as sf
 from conftest import music
+from tables import made_up
 
+from aidetect import cli
 from aidetect.cli import main
+from aidetect.dataset import save_table
+from aidetect.detector import Detector
+from aidetect.errors import FolderError
+from aidetect.experts import Evidence
+from aidetect.result import Result
 
 
 def test_score_prints_a_panel(song_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +104,172 @@ def test_wrong_use_exits_with_two(argv: list[str], capsys: pytest.CaptureFixture
     assert "usage" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        *(("--max-false-positives", value, "between 0 and 1") for value in ("5", "-1", "nan", "0", "1", "x")),
+        *(("--augment", value, "whole number of at least 0") for value in ("-1", "x")),
+        ("--simulate", "-1", "whole number of at least 0"),
+        *(("--jobs", value, "whole number of at least 1") for value in ("0", "x", "1.5")),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_words(
+    option: str, value: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "labels.csv", "-o", "own.model", option, value])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert f"'{value}'" in told
+
+
+@pytest.mark.parametrize("value", ["0", "nan", "inf", "1e300", "soon"])
+def test_a_time_limit_is_a_time(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["batch", "x", "-o", "y.csv", "--time-limit", value])
+    assert "must be a number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-o", "nowhere/own.model"],
+        ["-o", "file/own.model"],
+        ["-o", "folder"],
+        ["-o", "own.model", "--save-table", "file"],
+        ["-o", "own.model", "--save-table", "file/table"],
+        ["-o", "own.model", "--store", "file/store"],
+    ],
+    ids=" ".join,
+)
+def test_places_that_cannot_be_written_to_are_told_before_anything_is_measured(
+    tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("aidetect.dataset.build_table", lambda *_, **__: pytest.fail("measured"))
+    Path("file").touch()
+    Path("folder").mkdir()
+    Path("labels.csv").write_text("path,label,source\na.mp3,ai,s\n")
+    assert main(["train", "labels.csv", *options]) == 2
+    assert "be written" in (told := capsys.readouterr().err) or "give" in told
+    assert told.count("\n") == 1
+
+
+class Canned:
+    """A detector that knows its answers."""
+
+    version, about = "1", {"data": made_up(tracks=4).digest()}
+
+    def score(self, path: str, **_: object) -> Result:
+        if Path(path).is_dir():
+            raise FolderError(f"{path}: this is a folder; give the audio files in it.")
+        families = {"compression": -2.0, "shimmer": 3.0, "vocals": None}
+        reasons = (Evidence("effective_bandwidth", 1.0, 16_000.0),)
+        return Result(path, 0.5, "uncertain", families, {}, reasons, ("\u201codd\u201d",), 90.0, 44_100, 2)
+
+
+@pytest.fixture
+def canned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Detector, "load", lambda *_: Canned())
+
+
+@pytest.mark.usefixtures("canned")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_narrow_encoding_shows_plain_characters(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["score", "\u5b50.mp3"]) == 0
+    shown = out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    assert "####|" in shown
+    assert "|######" in shown
+    assert "?.mp3" in shown
+
+
+@pytest.mark.usefixtures("canned")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+@pytest.mark.parametrize("argv", [["score", "a.mp3"], ["score", "--json", "a.mp3"], ["features"]], ids=" ".join)
+def test_a_full_disk_is_one_line(
+    argv: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(argv) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("aidetect: the output cannot be written (")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.usefixtures("canned")
+def test_a_folder_to_score_is_sent_to_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--json", str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert "aidetect batch" in shown.err
+    assert "aidetect batch" in json.loads(shown.out)["error"]
+
+
+def test_a_batch_of_nothing_is_told_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    command = ["batch", str(tmp_path / "in"), "-o", str(tmp_path / "t.csv")]
+    assert main(command) == 2
+    assert "nothing to score" in capsys.readouterr().err
+    (tmp_path / "in" / "a.wav").touch()
+    assert main([*command, "--include", "*.flac"]) == 2
+    assert "patterns" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_file_is_no_folder_for_the_tunes_of_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.mp3").write_bytes(b"precious")
+    assert main(["demo", "--keep", str(tmp_path / "song.mp3")]) == 2
+    assert "song.mp3: this is a file" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("canned")
+@pytest.mark.parametrize("cross", [[], ["--cross-validate"]])
+def test_an_evaluation_that_leaves_files_out_exits_with_one(
+    tmp_path: Path,
+    song_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    cross: list[str],
+) -> None:
+    found = SimpleNamespace(to_dict=dict)
+    monkeypatch.setattr("aidetect.evaluation.evaluate", lambda *_, **__: found)
+    monkeypatch.setattr("aidetect.evaluation.cross_validate", lambda *_, **__: [found])
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"path,label,source\n{song_path},ai,s\nnone.mp3,human,t\n")
+    assert main(["evaluate", str(labels), "--json", *cross]) == 1
+    assert "left out: " in capsys.readouterr().err
+    labels.write_text(f"path,label,source\n{song_path},ai,s\n")
+    assert main(["evaluate", str(labels), "--json", *cross]) == 0
+    assert "trained on" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("canned")
+@pytest.mark.parametrize("own", [True, False])
+def test_an_evaluation_on_the_tracks_of_training_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    monkeypatch.setattr("aidetect.evaluation.evaluate", lambda *_, **__: SimpleNamespace(to_dict=dict))
+    save_table(made_up(tracks=4 if own else 6), tmp_path)
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    assert ("trained on these very tracks" in capsys.readouterr().err) == own
+
+
+def test_training_states_how_high_false_positives_may_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated = {"auroc": 0.9, "found": 0.5, "false_positives": 0.0, "false_positives_high": 0.299, "uncertain": 0.4}
+    made = SimpleNamespace(about={"metrics": stated | {"human": 9}})
+    monkeypatch.setattr("aidetect.training.train", lambda *_, **__: made)
+    monkeypatch.setattr(cli, "_table", lambda _: ([], 0))
+    assert main(["train", "labels.csv", "-o", str(tmp_path / "own.model")]) == 0
+    told = capsys.readouterr().out
+    assert "0.0% of people's music called AI (of 9 tracks" in told
+    assert "29.9%" in told
+
+
 def test_help_shows_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
@@ -120,6 +295,11 @@ def test_batch_writes_a_table(tmp_path: Path, song_path: Path, capsys: pytest.Ca
 def test_features_of_a_file_and_their_catalogue(song_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["features", str(song_path), "--json"]) == 0
     features = json.loads(capsys.readouterr().out)["features"]
+    assert main(["features", "none.wav", str(song_path), "--json"]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0]["path"] == "none.wav"
+    assert "no such file" in rows[0]["error"]
+    assert rows[1]["features"] == features
     assert main(["features"]) == 0
     catalogue = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [row[0] for row in catalogue] == list(features)

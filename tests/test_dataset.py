@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tables import made_up, with_twins
 
 from aidetect import dataset
-from aidetect.errors import LabelsError
+from aidetect.errors import LabelsError, OutputError
 from aidetect.labels import LabelledTrack
 from aidetect.store import FeatureStore
 
@@ -73,6 +74,43 @@ def test_tracks_that_cannot_be_measured_are_reported_and_left_out(tmp_path: Path
     assert "bad.mp3" in said[0]
     with pytest.raises(LabelsError, match="none"):
         dataset.build_table(tracks[:1])
+
+
+def test_without_anybody_to_report_to_one_warning_tells(tmp_path: Path, song_path: Path) -> None:
+    tracks = [LabelledTrack(tmp_path / name, "ai", "s1") for name in ("gone.mp3", "lost.mp3")]
+    with pytest.warns(UserWarning, match=r"2 of 3 tracks left out; the first: .*gone\.mp3") as told:
+        table = dataset.table_of([*tracks, LabelledTrack(song_path, "human", "s2")])
+    assert (len(table), len(told)) == (1, 1)
+    with pytest.raises(LabelsError, match=r"none .* measured; the first: .*gone\.mp3"):
+        dataset.table_of(tracks)
+
+
+def test_places_that_cannot_be_written_to_are_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(dataset, "build_table", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(OutputError, match="file"):
+        dataset.table_of([], store=tmp_path / "file" / "store")
+    with pytest.raises(OutputError, match="file"):
+        dataset.save_table(SMALL, tmp_path / "file")
+
+
+def test_a_store_that_fails_costs_no_track(song_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("full")
+
+    monkeypatch.setattr(dataset, "extract", lambda *_, **__: None)
+    monkeypatch.setattr(FeatureStore, "put", full)
+    with pytest.raises(OutputError, match="full"):
+        dataset.build_table([LabelledTrack(song_path, "ai", "s1")], store=FeatureStore(tmp_path))
+
+
+def test_tracks_are_known_again_beside_altered_copies_and_without() -> None:
+    table = with_twins(made_up(tracks=8))
+    altered = replace(table, rows=tuple({**row, "variant": "aug1"} for row in table.rows))
+    both = dataset.concatenate([table, altered])
+    assert both.plain_digest() == replace(table, twins=None).digest() != both.digest()
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import pytest
@@ -21,7 +22,8 @@ from aidetect import engine
 from aidetect.batch import score_folder
 from aidetect.detector import Detector
 from aidetect.engine import Batch, score_batch
-from aidetect.errors import OutputError
+from aidetect.errors import AidetectError, FileMissingError, LabelsError, OutputError
+from aidetect.journal import Journal, Stamp, digest_of, journal_path
 from aidetect.tables import COLUMNS
 
 RATE = 8_000
@@ -269,3 +271,85 @@ def test_failures_that_may_pass_leave_the_table_of_a_resumed_run_as_it_would_be(
     assert out.read_bytes() == whole.read_bytes()
     monkeypatch.setattr(engine.Worker, "score", real)
     assert sum(row["error"] is not None for row in score_batch(folder, out, resume=True)) == 1  # bad.mp3
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in which no process and no model is needed: every file is scored at once."""
+    monkeypatch.setattr(engine.Detector, "load", lambda _: SimpleNamespace(version="1", about={}))
+    monkeypatch.setattr(engine, "model_key", lambda *_: "m")
+    monkeypatch.setattr(engine.Worker, "score", lambda self, path: {"path": path, "verdict": "human", "effort": "full"})
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_folder_that_cannot_be_read_is_a_row(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str | os.PathLike[str] = ".") -> object:
+        if Path(path) == folder / "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        rows = {row["path"]: row for row in score_batch(folder, tmp_path / "t.csv")}
+    assert len(rows) == 6
+    assert "sub: the folder cannot be read (Permission denied)" in rows[str(folder / "sub")]["error"]
+    assert len(list(score_batch(folder, tmp_path / "t.csv", resume=True))) == 8  # it can be read now
+
+
+@pytest.mark.usefixtures("no_model")
+def test_rows_of_journals_of_before_have_the_columns_of_now(folder: Path, tmp_path: Path) -> None:
+    path, out = folder / "0.wav", tmp_path / "t.jsonl"
+    old = {name: None for name in COLUMNS if name != "effort"} | {"path": str(path), "verdict": "ai"}
+    journal = Journal(journal_path(out), model="m")
+    journal.put(old, stamp=Stamp.of(path), digest=digest_of(path), cost=0.0)
+    journal.close()
+    paths = [path, folder / "sub" / "copy 0.wav"]
+    batch = Batch(paths, out, resume=True)
+    rows = list(batch)
+    batch.close()
+    assert [tuple(row) for row in rows] == [COLUMNS, COLUMNS]
+    assert [(row["verdict"], row["effort"]) for row in rows] == [("ai", None), ("ai", None)]
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [(b"\n\n", FileMissingError), (b"caf\xe9.wav\n", LabelsError)],
+    ids=["an empty list", "a list that cannot be read"],
+)
+def test_a_run_about_nothing_leaves_nothing_in_the_way_of_the_next(
+    tmp_path: Path, text: bytes, error: type[AidetectError]
+) -> None:
+    (tmp_path / "list.txt").write_bytes(text)
+    with pytest.raises(error):
+        list(score_batch(tmp_path / "list.txt", tmp_path / "t.csv"))
+    assert [path.name for path in tmp_path.iterdir()] == ["list.txt"]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_run_that_stops_before_its_first_row_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise AidetectError("cannot be started")
+
+    with monkeypatch.context() as patch, pytest.raises(AidetectError, match="started"):
+        patch.setattr(engine.Worker, "score", broken)
+        list(score_batch(folder / "sub", tmp_path / "t.csv"))
+    assert not list(tmp_path.iterdir())
+    list(score_batch(folder / "sub", tmp_path / "t.csv"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.csv.journal"]
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("resume", [False, True])
+def test_places_that_cannot_be_written_to_are_told_at_once(folder: Path, tmp_path: Path, resume: bool) -> None:
+    (tmp_path / "t.csv").mkdir()
+    with pytest.raises(OutputError, match="folder"):
+        Batch([folder / "0.wav"], tmp_path / "t.csv", resume=resume)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="store"):
+        Batch([folder / "0.wav"], tmp_path / "u.csv", store=tmp_path / "file" / "store", resume=resume)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "t.csv"]

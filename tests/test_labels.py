@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -75,6 +76,33 @@ def test_folders_are_searched_and_sub_folders_are_sources(tmp_path: Path) -> Non
     assert len({t.source for t in tracks}) == 3
     with pytest.raises(LabelsError):
         from_folders(human=[tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_spreadsheets_may_separate_columns_otherwise(tmp_path: Path, delimiter: str) -> None:
+    rows = [["label", "file", "source"], ["ai", "a, b.mp3", "s1"]]
+    labels = write(tmp_path / "l.csv", "\ufeff" + "\r\n".join(delimiter.join(row) for row in rows))
+    (track,) = read_labels(labels)
+    assert (track.path, track.label, track.source) == (tmp_path / "a, b.mp3", "ai", "s1")
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp3").touch()
+    real = os.scandir
+
+    def scandir(path: str | os.PathLike[str] = ".") -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.warns(UserWarning, match=r"closed: the folder cannot be read \(Permission denied\)"):
+        (track,) = from_folders(human=[tmp_path])
+    assert track.path == tmp_path / "open" / "a.mp3"
+    with pytest.raises(LabelsError, match="Permission denied"):
+        from_folders(human=[tmp_path / "closed"])
 
 
 @settings(max_examples=60, deadline=None)

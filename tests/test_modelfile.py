@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aidetect import modelfile
 from aidetect.errors import ModelFileError, OutputError
-from aidetect.modelfile import FORMAT, read_model, write_model
+from aidetect.modelfile import FORMAT, check_destination, read_model, write_model
 
 ARRAYS = {"a.weights": np.linspace(-1.0, 1.0, 50, dtype=np.float32), "b.roots": np.arange(7, dtype=np.int32)}
 
@@ -84,3 +84,25 @@ def test_damage_is_told_or_harmless(tmp_path: Path, place: float, value: int, ke
     else:
         assert isinstance(about["format"], int)
         assert all(isinstance(array, np.ndarray) for array in arrays.values())
+
+
+def test_a_place_is_tried_without_leaving_anything(tmp_path: Path) -> None:
+    check_destination(tmp_path / "x.model")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "old.model").write_bytes(b"precious")
+    check_destination(tmp_path / "old.model")
+    assert (tmp_path / "old.model").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("place", ["nowhere/x.model", "file/x.model", "folder"])
+def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match=place):
+        check_destination(tmp_path / place)
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no such devices")
+def test_a_device_is_no_place_for_a_model() -> None:
+    with pytest.raises(OutputError, match="no regular file"):
+        check_destination("/dev/null")

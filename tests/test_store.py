@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aidetect import store as module
+from aidetect.errors import OutputError
 from aidetect.extraction import TrackFeatures, extract_array
-from aidetect.store import FeatureStore, content_key, pack, unpack
+from aidetect.store import FeatureStore, content_key, make_folder, pack, unpack
 
 A, B, C = (f"{digit * 64}-v1" for digit in "abc")  # keys
 
@@ -109,6 +110,34 @@ def test_a_store_that_may_only_be_read_serves_as_well(
     store.put(A, track)
     monkeypatch.setattr(module.os, "utime", raises(PermissionError()))
     assert store.get(A) is not None
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_of_an_entry(
+    tmp_path: Path, track: TrackFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    monkeypatch.setattr(module.os, "replace", raises(OSError(28, "No space left on device")))
+    with pytest.raises(OutputError, match="No space left"):
+        store.put(A, track)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    assert make_folder(tmp_path / "new" / "folder") == tmp_path / "new" / "folder"
+    assert not list((tmp_path / "new" / "folder").iterdir())
+
+
+@pytest.mark.parametrize("place", ["song.mp3", "song.mp3/store"])
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "song.mp3").touch()
+    with pytest.raises(OutputError, match=place):
+        make_folder(tmp_path / place)
+
+
+def test_a_folder_that_may_only_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", raises(PermissionError(13, "Permission denied")))
+    with pytest.raises(OutputError, match="Permission denied"):
+        make_folder(tmp_path)
 
 
 def raises(error: BaseException) -> Callable[..., None]:

@@ -16,6 +16,13 @@ ROWS = [
 ]
 
 
+def test_columns_keep_their_places_and_new_ones_come_after_them() -> None:
+    assert (
+        *("path", "verdict", "probability", "compression", "shimmer", "vocals", "duration", "sample_rate"),
+        *("warnings", "error", "model_version", "effort"),
+    ) == COLUMNS
+
+
 def write(path: Path, **options: str) -> None:
     with TableWriter(path, kind=kind_of(path), **options) as table:
         for row in ROWS:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tables import made_up, with_twins
 
 from aidetect import fitting, heldout, splits, stacking, training
-from aidetect.errors import TrainingError
+from aidetect.detector import Detector
+from aidetect.errors import OutputError, TrainingError
 from aidetect.evaluation import auroc
+from aidetect.labels import LabelledTrack
 
 FAST = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture_net", "dynamics", "voice"))
 FAMILIES = ("suno", "udio", "yue", "musicgen")
@@ -62,3 +66,50 @@ def test_a_detector_of_a_fold_saw_no_source_of_it(monkeypatch: pytest.MonkeyPatc
             (sources,) = (sources for known, sources in learned if known is expert)
             assert sources
             assert not sources & own
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        *(({"max_false_positive_rate": rate}, "between 0 and 1") for rate in (0.0, 1.0, 5.0, -1.0, float("nan"))),
+        ({"augment": -1}, "augment"),
+        ({"simulate": -1}, "simulate"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_before_anything_is_measured(
+    options: dict[str, float], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "table_of", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(ValueError, match=words):
+        training.train([], **options)
+
+
+@pytest.mark.parametrize("place", [".", "nowhere/own.model"])
+def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_measured(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "table_of", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(OutputError, match=str(tmp_path / place)):
+        training.train([], out=tmp_path / place)
+
+
+def test_tracks_that_are_left_out_are_told(tmp_path: Path, song_path: Path) -> None:
+    tracks = [LabelledTrack(tmp_path / "gone.mp3", "ai", "s1"), LabelledTrack(song_path, "human", "s2")]
+    with pytest.warns(UserWarning, match=r"1 of 2 tracks left out.*gone\.mp3"), pytest.raises(TrainingError):
+        training.train(tracks, augment=0, simulate=0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("reached", [0.55, 0.75])
+def test_a_model_that_tells_little_says_so_and_all_know_their_tracks_again(
+    reached: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Detector((), None, {}, None, None, {"metrics": {"auroc": reached}})  # type: ignore[arg-type]
+    monkeypatch.setattr(training, "fit_detector", lambda *_, **__: made)
+    table = made_up(tracks=4)
+    if reached < 0.6:
+        with pytest.warns(UserWarning, match=r"AUROC 0\.55.*little"):
+            detector = training.train(table)
+    else:
+        detector = training.train(table)
+    assert detector.about["plain"] == table.digest()

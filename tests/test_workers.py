@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -81,6 +82,35 @@ def test_the_real_child_scores(song_path: Path, tmp_path: Path) -> None:
     assert worker.score(str(song_path)) == row
     assert "no such file" in worker.score(str(tmp_path / "none.mp3"))["error"]
     worker.close()
+
+
+# The real child with nothing to load or to measure.
+QUICK = """
+from aidetect import batch, detector, workers
+detector.Detector.load = classmethod(lambda cls, path=None: None)
+batch.score_row = lambda path, **_: {"path": path}
+raise SystemExit(workers.main())
+"""
+
+
+@pytest.mark.parametrize("answers", [0, 1], ids=["before it is ready", "with a file in hand"])
+def test_a_child_whose_parent_was_killed_ends_quietly(answers: int) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", QUICK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    send(child.stdin, {})
+    for _ in range(answers):
+        assert receive(child.stdout) == {"ready": True}
+    child.stdout.close()
+    if answers:
+        send(child.stdin, {"path": "a"})
+    assert child.wait(timeout=60.0) == 0
+    assert child.stderr is not None
+    assert child.stderr.read() == b""
+    for pipe in (child.stdin, child.stderr):
+        pipe.close()
 
 
 @given(st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.floats(allow_nan=False)))
