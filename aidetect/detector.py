@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -31,6 +32,7 @@ from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extra
 from .features import FAMILIES, describe_features, feature_number
 from .modelfile import model_folder, read_model, write_model
 from .novelty import KnownRange
+from .prevalence import error_rates
 from .result import ReadOnly, Result
 from .verdicts import Thresholds
 
@@ -45,6 +47,7 @@ _EVEN = 0.5
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
+_RECALIBRATED = "recalibrated"
 _STRANGE = (
     "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
     "verdict is given"
@@ -55,7 +58,7 @@ _ALTERED = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Detector:
     """A trained model.
 
@@ -95,6 +98,12 @@ class Detector:
     def version(self) -> str:
         """Name and version of the model, with additions."""
         return str(self.about.get("version", "unnamed"))
+
+    def __repr__(self) -> str:
+        """Return what tells models apart, without their arrays."""
+        sources = self.about.get("sources")
+        told = ", ".join(f"{n} {name}" for name, n in sorted(sources.items())) if isinstance(sources, Mapping) else ""
+        return f"Detector(version={self.version!r}, experts={len(self.experts)}, sources={told or 'unknown'!r})"
 
     def score(self, source: str | os.PathLike[str] | BinaryIO, *, effort: Effort = "full") -> Result:
         """Score a file.
@@ -141,6 +150,7 @@ class Detector:
         views = views.undone(speed)
         seconds = np.array([track.duration], dtype=np.float32)
         scores, sings = self.scores(views), self.sings(views)
+        combiner = self.combiners["vocal" if sings[0] else "instrumental"]
         logits, evidence = combine(scores, sings, self.combiners, seconds=seconds)
         logit = float(np.clip(logits[0], -EXTREME, EXTREME))
         probability = 1.0 / (1.0 + math.exp(-logit))
@@ -150,8 +160,9 @@ class Detector:
             spoken = [part for part in parts if math.isfinite(part)]
             families[family] = sum(spoken) if spoken else None
         strange = bool(self.known.strange(views.values)[0])
-        doubts = _doubts(track) + ([_STRANGE] if strange else [])
-        withheld = strange or bool(unheard(views.values, np.array([probability], dtype=np.float32))[0])
+        silent = bool(unheard(views.values, np.array([probability], dtype=np.float32))[0])
+        withheld = strange or silent
+        doubts = _doubts(track, silent=silent) + ([_STRANGE] if strange else [])
         limits = self.thresholds.limits(track.duration)
         verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
         if speed[0] != 1.0 and verdict != "human":
@@ -162,9 +173,7 @@ class Detector:
             verdict=verdict,
             families=ReadOnly(families),
             features=ReadOnly(track.values),
-            reasons=tuple(
-                self._reasons(views, scores, self.combiners["vocal" if sings[0] else "instrumental"], seconds)
-            ),
+            reasons=tuple(self._reasons(views, scores, combiner, seconds)),
             warnings=(*track.warnings, *doubts),
             duration=track.duration,
             sample_rate=track.sample_rate,
@@ -174,6 +183,9 @@ class Detector:
             effort=track.effort,
             speed=round(float(speed[0]), 4),
             thresholds=ReadOnly(ai=limits[0], human=limits[1]),
+            start=float(combiner.reliance(seconds)[0]) * combiner.bias,
+            withheld=withheld,
+            error_rates=ReadOnly(error_rates(self.about, seconds=track.duration)),
         )
 
     def decide(self, views: Views, *, seconds: Floats) -> tuple[Floats, dict[str, Floats]]:
@@ -235,7 +247,7 @@ class Detector:
         *,
         max_false_positive_rate: float = 0.01,
         jobs: int = 1,
-        report: Callable[[str], None] = lambda message: None,
+        report: Callable[[str], None] | None = None,
     ) -> Detector:
         """Set the threshold of the verdict ``ai`` by tracks of one's own that people made.
 
@@ -251,14 +263,14 @@ class Detector:
             Bound to keep.
         jobs : int
             Processes.
-        report : callable
-            Gets one line for every file that cannot be scored.
+        report : callable, optional
+            Gets one line for every file that cannot be scored; by default a warning tells how many there are.
 
         Returns
         -------
         Detector
             With ``about["recalibration"]``: tracks used, rate, the threshold, and the recall that is left, as estimated
-            on AI tracks of sources outside training.
+            on AI tracks of sources outside training. Its version, which every result names, ends in ``+recalibrated``.
 
         Raises
         ------
@@ -275,12 +287,19 @@ class Detector:
             paths = audio_files(human_paths)
         else:
             paths = [Path(path) for path in human_paths]
-        found = []
+        found, failed = [], []
         for item in score_files(paths, jobs=jobs, detector=self):
-            if isinstance(item, FileError):
-                report(item.error)
-            else:
+            if not isinstance(item, FileError):
                 found.append(item.probability)
+            elif report is None:
+                failed.append(item.error)
+            else:
+                report(item.error)
+        if failed:
+            warnings.warn(
+                f"{len(failed)} of {len(paths)} files could not be scored and were left out; the first: {failed[0]}",
+                stacklevel=2,
+            )
         allowed = math.floor((len(found) + 1) * max_false_positive_rate)
         if allowed < 1:
             needed = math.ceil(1.0 / max_false_positive_rate) - 1
@@ -305,7 +324,9 @@ class Detector:
             human_short=min(self.thresholds.limits(0.0)[1], limit),
             max_false_positive_rate=max_false_positive_rate,
         )
-        return replace(self, thresholds=thresholds, about={**self.about, "recalibration": note})
+        once = _RECALIBRATED in self.version.split("+")
+        version = self.version if once else f"{self.version}+{_RECALIBRATED}"
+        return replace(self, thresholds=thresholds, about={**self.about, "version": version, "recalibration": note})
 
     # -- files --------------------------------------------------------------------------------------------------
 
@@ -352,14 +373,15 @@ def unheard(values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _doubts(track: TrackFeatures) -> list[str]:
-    """Say in sentences why an answer rests on little."""
+def _doubts(track: TrackFeatures, *, silent: bool) -> list[str]:
+    """Say in sentences why an answer rests on little, or, where nothing is heard, why there is no verdict."""
     found = []
     bandwidth = track.values["effective_bandwidth"]
     if bandwidth < LEAST_BANDWIDTH:
         found.append(
             f"the sound ends at {bandwidth / 1000:.1f} kHz: the bands in which most traces of generation lie are "
-            "missing, so that none are found means nothing"
+            "missing"
+            + (", so that none are found means nothing, and no verdict is given" if silent else " and count for nobody")
         )
     elif bandwidth < _LITTLE_BANDWIDTH:
         found.append(f"the sound ends at {bandwidth / 1000:.1f} kHz: the answer rests on part of the evidence")

@@ -24,6 +24,8 @@ _WORDS = {
 }
 _BAR = 12  # characters on each side of the middle
 _FULL = 6.0  # log-odds that fill one side
+_DIGITS = 4  # most that are added to tell two percentages apart
+_SIGNATURE, _NONE = "signature of ", "signature of any known generator"  # names of reasons
 
 
 def show(result: Result, console: Console) -> None:
@@ -32,19 +34,22 @@ def show(result: Result, console: Console) -> None:
 
 
 def result_panel(result: Result) -> Panel:
-    """Draw verdict, probability, evidence of each family, reasons and warnings.
+    """Draw verdict, probability, evidence of each family, what the verdict is worth, reasons and warnings.
 
     All text that comes from files is shown as it is: nothing in it is read as markup.
     """
     words, style = _WORDS[result.verdict]
     head = Text.assemble("Verdict      ", (words, style))
-    chance = Text(f"Probability  {_percent(result.probability)} that it is AI-generated")
-    parts: list[Text | Table] = [head, chance, Text(), _families(result)]
-    lower, upper = result.thresholds.get("human", 0.0), result.thresholds.get("ai", 1.0)
-    if result.verdict == "uncertain" and lower < result.probability < upper:  # else a warning says why
-        parts += [Text(), Text(_why_uncertain(lower, upper), style="italic")]
+    chance, caution = _worth(result)
+    number = Text(f"Probability  {chance} that it is AI-generated")
+    parts: list[Text | Table] = [head, number, Text(), _families(result)]
+    if caution:
+        parts += [Text(), Text(caution, style="italic")]
     if result.reasons:
-        parts += [Text(), Text("What moved it most", style="bold"), _reasons(result.reasons)]
+        title = Text.assemble(("What moved it most", "bold"), (", compared with a typical track", "dim"))
+        parts += [Text(), title, _reasons(result.reasons)]
+        if any(_names_generator(reason) for reason in result.reasons):
+            parts.append(Text("A resemblance does not show that this generator was used.", style="italic"))
     for warning in result.warnings:
         parts += [Text(), Text(f"Warning: {printable(warning)}", style="yellow")]
     channels = {1: "mono", 2: "stereo"}.get(result.channels, f"{result.channels} channels")
@@ -59,17 +64,21 @@ def result_panel(result: Result) -> Panel:
 def _families(result: Result) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column()
-    table.add_column(justify="center")
+    table.add_column()  # not centred: bars must keep their blanks
     table.add_column(justify="right")
     table.add_row(
         Text("Evidence", style="bold"),
         Text("human" + " " * (2 * _BAR - 7) + "AI", style="dim"),
         Text("log-odds", style="dim"),
     )
+    table.add_row("before any evidence", bar(result.start), f"{result.start:+.2f}")
     for family in FAMILIES:
         value = result.families.get(family)
         if value is None:
-            table.add_row(family, Text("abstains: nobody sings" if family == "vocals" else "abstains", style="dim"), "")
+            words = "abstains: no singing was found" if family == "vocals" else "abstains"
+            table.add_row(family, Text(words, style="dim"), "")
+        elif value == 0.0:  # the model gives it no weight
+            table.add_row(family, Text("measured, not counted", style="dim"), "")
         else:
             table.add_row(family, bar(value), f"{value:+.2f}")
     return table
@@ -88,7 +97,7 @@ def _reasons(reasons: tuple[Evidence, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
     for reason in reasons:
         feature = about.get(reason.name)
-        words = feature.meaning if feature else reason.name
+        words = Text(feature.meaning if feature else _resemblance(reason))
         unit = "" if feature is None or feature.unit == "1" else f" {feature.unit}"
         value = f"{reason.value:.3g}{unit}" if math.isfinite(reason.value) else ""
         side = Text("AI", style="red") if reason.weight > 0 else Text("human", style="green")
@@ -96,11 +105,55 @@ def _reasons(reasons: tuple[Evidence, ...]) -> Table:
     return table
 
 
-def _why_uncertain(lower: float, upper: float) -> str:
-    return (
-        f"Between {_percent(lower)} and {_percent(upper)} people's music and AI's overlap too much for a verdict: "
+def _names_generator(reason: Evidence) -> bool:
+    return reason.name.startswith(_SIGNATURE) and reason.name != _NONE
+
+
+def _resemblance(reason: Evidence) -> str:
+    """Put a reason into words that accuse no product."""
+    if reason.name == _NONE:
+        return "resembles no known signature"
+    return printable(f"resembles {reason.name}" if _names_generator(reason) else reason.name)
+
+
+def _worth(result: Result) -> tuple[str, str]:
+    """Put the probability into words, and what the verdict is worth; nothing where a warning says it."""
+    if result.verdict != "uncertain":
+        return _told_apart(result.probability)[0], _odds_of_error(result)
+    lower, upper = result.thresholds.get("human", 0.0), result.thresholds.get("ai", 1.0)
+    if result.withheld or not lower < result.probability < upper:
+        return _told_apart(result.probability)[0], ""
+    chance, low, high = _told_apart(result.probability, lower, upper)
+    return chance, (
+        f"Between {low} and {high} people's music and AI's overlap too much for a verdict: "
         "take neither side on this evidence."
     )
+
+
+def _odds_of_error(result: Result) -> str:
+    rates, start = result.error_rates, "This is statistical evidence, no proof"
+    if result.verdict == "human":
+        missed = rates.get("missed")
+        if missed is None:
+            return f"{start}. See README."
+        return (
+            f"{start}: of AI tracks of this length {_rate(missed)} get this verdict on sources that the model never "
+            "saw, and perhaps more of generators that it does not know. See README."
+        )
+    wrong = rates.get("false_positives")
+    if wrong is None:
+        return f"{start}. See README."
+    high = rates.get("false_positives_high", wrong)
+    if high <= wrong:  # a bound that somebody chose
+        return f"{start}: of people's tracks like those of the recalibration up to {_share(wrong)} get it. See README."
+    return (
+        f"{start}: of people's tracks of this length {_rate(wrong)} (perhaps up to {_share(high)}) get this verdict on "
+        "sources that the model never saw. See README."
+    )
+
+
+def _rate(share: float) -> str:
+    return f"about {_share(share)}" if share >= 0.0005 else "fewer than 0.1 %"
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
@@ -152,10 +205,23 @@ def _share(x: float) -> str:
     return "" if not math.isfinite(x) else f"{100 * x:.1f} %"
 
 
-def _percent(p: float) -> str:
-    if p > 0.99:
-        return "over 99 %"
-    return "below 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+def _told_apart(*probabilities: float) -> list[str]:
+    """Put probabilities into percentages with as many digits as it takes to tell different ones apart."""
+    for digits in range(_DIGITS):
+        words = [_percent(p, digits=digits) for p in probabilities]
+        if len(set(words)) == len(set(probabilities)):
+            break
+    return words
+
+
+def _percent(p: float, *, digits: int) -> str:
+    """Round to whole percents and some digits, with one more near 0 and 1, where a percent is much."""
+    least = 10.0 ** -(3 + digits)
+    if p > 1.0 - least:
+        return f"over {100 * (1.0 - least):.{digits + 1}f} %"
+    if p < least:
+        return f"below {100 * least:.{digits + 1}f} %"
+    return f"{100 * p:.{digits + (not 0.01 <= p <= 0.99)}f} %"
 
 
 def _clock(seconds: float) -> str:

@@ -28,7 +28,7 @@ class ReadOnly(dict[str, Any]):
         return ReadOnly, (dict(self),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The answer for one track.
 
@@ -42,11 +42,12 @@ class Result:
     verdict : str
         ``"ai"``, ``"human"`` or ``"uncertain"``.
     families : Mapping of str to float or None
-        Log-odds that each family adds: above 0 speaks for AI, below for a person; None where it abstains.
+        Log-odds that each family adds: above 0 speaks for AI, below for a person; None where it abstains. With `start`
+        they add up to the log-odds of `probability`, of which no more than 12 are claimed.
     features : Mapping of str to float
         Everything that was measured; NaN where it does not apply.
     reasons : tuple of Evidence
-        What moved the answer most, strongest first.
+        What moved the answer most, compared with what each expert says of a typical track; strongest first.
     warnings : tuple of str
         Sentences about the file or the answer.
     duration : float
@@ -64,6 +65,15 @@ class Result:
         shows. It is undone before the track is judged.
     thresholds : Mapping of str to float
         Probabilities from which on the verdict was to be ``"ai"``, and up to which ``"human"``, for this length.
+    start : float
+        Log-odds before any evidence, for a track of this length.
+    withheld : bool
+        Whether the track got no verdict whatever its probability, for a reason that a warning names.
+    error_rates : Mapping of str to float
+        Shares of tracks of this length with a wrong verdict, on sources that the model never saw:
+        ``"false_positives"``, of people's tracks called ``"ai"``, ``"false_positives_high"``, the upper end of the 95 %
+        interval of that share, and ``"missed"``, of AI tracks called ``"human"``. After a recalibration the first two
+        are its bound. Empty where the model states none.
     """
 
     path: str
@@ -80,10 +90,20 @@ class Result:
     model_version: str = ""
     effort: str = "full"
     speed: float = 1.0
-    thresholds: Mapping[str, float] = field(default_factory=ReadOnly, repr=False)
+    thresholds: Mapping[str, float] = field(default_factory=ReadOnly)
+    start: float = 0.0
+    withheld: bool = False
+    error_rates: Mapping[str, float] = field(default_factory=ReadOnly)
 
     def __float__(self) -> float:
         return self.probability
+
+    def __repr__(self) -> str:
+        """Return the answer in one line; the hundreds of features are left to :meth:`to_dict`."""
+        return (
+            f"Result(path={self.path!r}, verdict={self.verdict!r}, probability={self.probability:.4f}, "
+            f"duration={self.duration:.1f}, model_version={self.model_version!r})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; what is NaN becomes None."""
@@ -91,6 +111,10 @@ class Result:
             "path": self.path,
             "verdict": self.verdict,
             "probability": round(self.probability, 6),
+            "thresholds": {name: _plain(value) for name, value in self.thresholds.items()},
+            "withheld": self.withheld,
+            "error_rates": {name: _plain(value) for name, value in self.error_rates.items()},
+            "start": _plain(self.start),
             "families": {name: _plain(self.families.get(name)) for name in FAMILIES},
             "reasons": [{"name": r.name, "log_odds": _plain(r.weight), "value": _plain(r.value)} for r in self.reasons],
             "features": {name: _plain(value) for name, value in self.features.items()},

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .prevalence import Prevalence, estimate_prevalence
+from .prevalence import LENGTHS, Prevalence, Rates, estimate_prevalence, length_of, stated_metrics, weighted
 from .result import VERDICTS
 
 __all__ = ["Summary"]
@@ -14,6 +14,7 @@ __all__ = ["Summary"]
 _BINS = 10
 _WIDTH = 40  # characters of the longest bar
 _SHOWN = 5
+_FEWEST = 50  # tracks that a share is estimated from
 
 
 class Summary:
@@ -21,6 +22,7 @@ class Summary:
 
     def __init__(self) -> None:
         self.verdicts: Counter[str] = Counter()
+        self.lengths: Counter[str] = Counter()
         self.failed = 0
         self._bins = [0] * _BINS
         self._errors: list[str] = []
@@ -33,6 +35,7 @@ class Summary:
                 self._errors.append(str(row["error"]))
             return
         self.verdicts[str(row["verdict"])] += 1
+        self.lengths[length_of(row.get("duration"))] += 1
         self._bins[min(int(float(row["probability"]) * _BINS), _BINS - 1)] += 1
 
     def counts(self) -> str:
@@ -40,23 +43,48 @@ class Summary:
         return ", ".join([f"{self.verdicts[name]} {name}" for name in VERDICTS] + [f"{self.failed} failed"])
 
     def prevalence(self, about: Mapping[str, Any]) -> Prevalence | None:
-        """Share of AI, corrected by the error rates a model states; None where it states none."""
-        metrics, own = about.get("metrics", {}), about.get("recalibration")
+        """Share of AI, corrected by the error rates a model states for tracks as long as these.
+
+        It takes AI to be as frequent among short tracks as among long ones.
+
+        Parameters
+        ----------
+        about : mapping
+            Of the detector that scored.
+
+        Returns
+        -------
+        Prevalence or None
+            None for fewer than 50 tracks, or where the model states no rates.
+        """
+        total = self.verdicts.total()
+        if total < _FEWEST:
+            return None
         try:
-            if own:  # its threshold is another one than that of the metrics
-                found, wrong, human = own["recall"], own["max_false_positive_rate"], own["tracks"]
-            else:
-                found, wrong, human = metrics["found"], metrics["false_positives"], metrics["human"]
-            return estimate_prevalence(
-                self.verdicts["ai"],
-                self.verdicts.total(),
-                found=float(found),
-                ai_tracks=int(metrics["ai"]),
-                false_positives=float(wrong),
-                human_tracks=int(human),
-            )
+            rates = self._rates(about)
         except (KeyError, TypeError, ValueError):
             return None
+        return estimate_prevalence(
+            self.verdicts["ai"],
+            total,
+            found=rates.found,
+            ai_tracks=rates.ai_tracks,
+            false_positives=rates.false_positives,
+            human_tracks=rates.human_tracks,
+        )
+
+    def _rates(self, about: Mapping[str, Any]) -> Rates:
+        own = about.get("recalibration")
+        if own:  # its threshold is another one than that of the metrics, and the same for all lengths
+            ai_tracks = float(about["metrics"]["ai"])
+            return Rates(float(own["recall"]), ai_tracks, float(own["max_false_positive_rate"]), float(own["tracks"]))
+        present = [name for name in LENGTHS if self.lengths[name]]
+        weights = [self.lengths[name] / self.lengths.total() for name in present]
+        stated = [stated_metrics(about, name) for name in present]
+        if all(metrics is stated[0] for metrics in stated):  # those of all lengths: one set of tracks, not two
+            weights, stated = [1.0], stated[:1]
+        parts = [Rates(*(float(m[key]) for key in ("found", "ai", "false_positives", "human"))) for m in stated]
+        return weighted(list(zip(weights, parts, strict=True)))
 
     def lines(self, about: Mapping[str, Any], *, slowest: Sequence[tuple[str, float]] = ()) -> list[str]:
         """Return the summary as text.
@@ -76,6 +104,8 @@ class Summary:
                 f"Estimated share of AI {found.share:.1%} (95 % interval {found.low:.1%} to {found.high:.1%}; flagged "
                 f"{found.flagged:.1%}), if this music is as hard to tell as what the model was tested on."
             )
+        elif 0 < scored < _FEWEST:
+            lines.append(f"No estimate of the share of AI: {scored} scored tracks are too few, {_FEWEST} are needed.")
         if scored:
             lines.append("Probability of AI:")
             highest = max(self._bins)

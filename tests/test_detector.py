@@ -3,12 +3,15 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
+from conftest import music
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import NAMES, made_up, sped_up
@@ -51,11 +54,15 @@ def test_a_saved_detector_answers_as_before(small: Detector, small_path: Path) -
 
 def test_evidence_of_families_adds_up_to_the_probability(small: Detector, song: np.ndarray) -> None:
     result = small.score_array(song, 44_100)
-    kind = "instrumental" if result.families["vocals"] is None else "vocal"
-    combiner = small.combiners[kind]
-    bias = combiner.bias * float(combiner.reliance(np.float32([result.duration]))[0])
-    total = sum(v for v in result.families.values() if v is not None) + bias
+    total = result.start + sum(v for v in result.families.values() if v is not None)
     assert result.probability == pytest.approx(1 / (1 + math.exp(-np.clip(total, -12, 12))), abs=1e-4)
+    louder = {kind: replace(combiner, bias=2.0) for kind, combiner in small.combiners.items()}
+    other = replace(small, combiners=louder).score_array(song, 44_100)
+    assert other.families == result.families
+    assert other.start > 0.0
+    assert math.log(other.probability / (1.0 - other.probability)) == pytest.approx(
+        float(np.clip(total - result.start + other.start, -12, 12)), abs=1e-3
+    )
 
 
 def test_reasons_add_up_to_what_the_experts_moved(
@@ -108,6 +115,44 @@ def test_too_few_bands_stand_against_human_only(small: Detector) -> None:
     assert lenient.withheld(values, probability).tolist() == [True, False, False, False]
     strict = replace(small, known=replace(small.known, limit=-1.0))
     assert strict.withheld(values, probability).all()
+
+
+def test_a_verdict_that_is_withheld_is_marked(small: Detector, song: np.ndarray) -> None:
+    strict, lenient = (replace(small, known=replace(small.known, limit=limit)) for limit in (-1.0, 1.0))
+    withheld = strict.score_array(song, 44_100)
+    assert withheld.withheld
+    assert withheld.verdict == "uncertain"
+    assert any("no verdict is given" in warning for warning in withheld.warnings)
+    assert not lenient.score_array(song, 44_100).withheld
+
+
+def test_results_say_how_often_verdicts_are_wrong(small: Detector, song: np.ndarray) -> None:
+    short = {"false_positives": 0.02, "false_positives_high": 0.04, "missed": 0.05}
+    stated = replace(small, about={**small.about, "metrics_by_length": {"short": short, "long": {}}})
+    assert stated.score_array(song, 44_100).error_rates == short
+    assert replace(small, about={}).score_array(song, 44_100).error_rates == {}
+
+
+def test_a_detector_is_shown_in_a_line(small: Detector) -> None:
+    assert repr(small) == f"Detector(version='small', experts={len(small.experts)}, sources='8 ai, 8 human')"
+    assert "unknown" in repr(replace(small, about={}))
+
+
+def test_recalibration_is_named_once_and_leaves_no_file_out_silently(small: Detector, tmp_path: Path) -> None:
+    for seed in range(4):
+        sf.write(tmp_path / f"{seed}.wav", music(seconds=4.5, rate=16_000, seed=seed).T, 16_000)
+    (tmp_path / "broken.mp3").write_bytes(b"nothing" * 100)
+    with pytest.warns(UserWarning, match=r"1 of 5 files .* left out; the first: .*broken\.mp3"):
+        once = small.recalibrate(tmp_path, max_false_positive_rate=0.25)
+    told: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        twice = once.recalibrate(tmp_path, max_false_positive_rate=0.25, report=told.append)
+    assert len(told) == 1
+    assert once.version == twice.version == "small+recalibrated"
+    result = twice.score(tmp_path / "0.wav")
+    assert result.model_version == "small+recalibrated"
+    assert result.error_rates["false_positives"] == result.error_rates["false_positives_high"] == 0.25
 
 
 def test_short_music_is_told_to_be_short(song: np.ndarray) -> None:

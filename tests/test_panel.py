@@ -24,6 +24,8 @@ RESULT = Result(
     codec="mp3",
     model_version="m",
     thresholds={"ai": 0.9, "human": 0.2},
+    start=-0.75,
+    error_rates={"false_positives": 0.006, "false_positives_high": 0.0144, "missed": 0.044},
 )
 
 
@@ -33,10 +35,87 @@ def drawn(result: Result) -> str:
     return console.export_text()
 
 
+def said(result: Result) -> str:
+    """The words of a panel without lines and breaks."""
+    return " ".join(drawn(result).replace("│", " ").split())
+
+
 def test_a_panel_says_who_why_and_what_was_heard() -> None:
     text = drawn(RESULT)
-    for words in ("uncertain", "60 %", "abstains: nobody sings", "+1.20", "lines at 4-6 kHz", "1:01 min", "44.1 kHz"):
+    for words in ("uncertain", "60 %", "no singing was found", "+1.20", "lines at 4-6 kHz", "1:01 min", "44.1 kHz"):
         assert words in text
+    assert "compared with a typical track" in text
+
+
+def test_evidence_starts_from_what_is_said_before_it() -> None:
+    rows = [line for line in drawn(RESULT).splitlines() if line.count("│") == 3]
+    names = [row.split("│")[1].strip().split("  ")[0] for row in rows]
+    assert names == ["before any evidence", "compression", "shimmer"]
+    assert "-0.75" in rows[0]
+    assert len({row.index("│", 1) for row in rows}) == 1  # one line down the middle
+
+
+def test_a_family_without_weight_is_told_to_count_for_nothing() -> None:
+    text = said(replace(RESULT, families={"compression": -0.5, "shimmer": 1.2, "vocals": 0.0}))
+    assert "vocals measured, not counted" in text
+    assert "+0.00" not in text
+
+
+def test_a_verdict_says_how_often_it_is_wrong() -> None:
+    ai, human = (replace(RESULT, verdict=verdict) for verdict in ("ai", "human"))
+    assert "no proof: of people's tracks of this length about 0.6 % (perhaps up to 1.4 %) get this verdict" in said(ai)
+    assert "no proof: of AI tracks of this length about 4.4 % get this verdict" in said(human)
+    none = replace(ai, error_rates={"false_positives": 0.0, "false_positives_high": 0.005})
+    assert "fewer than 0.1 % (perhaps up to 0.5 %)" in said(none)
+    own = replace(ai, error_rates={"false_positives": 0.02, "false_positives_high": 0.02})
+    assert "like those of the recalibration up to 2.0 %" in said(own)
+    for verdict in ("ai", "human"):
+        assert "This is statistical evidence, no proof. See README." in said(
+            replace(RESULT, verdict=verdict, error_rates={})
+        )
+
+
+def test_a_resemblance_is_no_accusation() -> None:
+    alike = replace(RESULT, reasons=(Evidence("signature of [bold]", 2.0, float("nan")),))
+    assert "resembles signature of [bold]" in said(alike)
+    assert "does not show that this generator was used" in said(alike)
+    unlike = replace(RESULT, reasons=(Evidence("signature of any known generator", -2.0, float("nan")),))
+    assert "resembles no known signature" in said(unlike)
+    for other in (unlike, RESULT):
+        assert "does not show that this generator was used" not in said(other)
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [
+        (0.5, "50 %"),
+        (0.99, "99 %"),
+        (0.9962, "99.6 %"),
+        (0.99999, "over 99.9 %"),
+        (0.004, "0.4 %"),
+        (1e-5, "below 0.1 %"),
+    ],
+)
+def test_probabilities_near_the_ends_have_decimals(probability: float, shown: str) -> None:
+    withheld = replace(RESULT, probability=probability, withheld=True)
+    assert f"Probability {shown} that" in said(withheld)
+
+
+@pytest.mark.parametrize(
+    ("probability", "upper", "shown"),
+    [
+        (0.9958, 0.9973, ("99.6 %", "99.7 %")),
+        (0.9962, 0.9964, ("99.62 %", "99.64 %")),
+        (0.902, 0.904, ("90.2 %", "90.4 %")),
+        (0.9995, 0.9999, ("99.95 %", "99.99 %")),
+    ],
+)
+def test_a_probability_and_its_threshold_are_told_apart(
+    probability: float, upper: float, shown: tuple[str, str]
+) -> None:
+    text = said(replace(RESULT, probability=probability, thresholds={"ai": upper, "human": 0.26}))
+    assert f"Probability {shown[0]} that" in text
+    assert f"and {shown[1]} people's music" in text
 
 
 def test_uncertain_is_put_down_to_overlap_only_where_it_is_that() -> None:
@@ -45,6 +124,9 @@ def test_uncertain_is_put_down_to_overlap_only_where_it_is_that() -> None:
     assert "Between 20 % and 90 %" in drawn(RESULT)
     assert "overlap" not in drawn(withheld)
     assert "unlike anything in training" in drawn(withheld)
+    within = replace(withheld, probability=0.6, withheld=True)
+    assert "overlap" not in drawn(within)
+    assert "unlike anything in training" in drawn(within)
 
 
 @pytest.mark.parametrize("text", ["\x1b[2Jx", "[bold red]x", "a\udcffb"])

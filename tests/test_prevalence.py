@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aidetect.prevalence import estimate_prevalence
+from aidetect.prevalence import Rates, error_rates, estimate_prevalence, weighted
 
 
 def test_the_estimate_is_rogan_and_gladens() -> None:
@@ -47,3 +47,29 @@ def test_the_interval_covers_the_truth(share: float) -> None:
 def test_nothing_is_said_where_nothing_can_be() -> None:
     assert estimate_prevalence(0, 0, found=0.8, ai_tracks=9, false_positives=0.0, human_tracks=9) is None
     assert estimate_prevalence(1, 9, found=0.1, ai_tracks=9, false_positives=0.1, human_tracks=9) is None
+
+
+def test_rates_of_a_mixture_are_as_sure_as_its_parts_allow() -> None:
+    found = weighted([(0.75, Rates(0.9, 300.0, 0.01, 600.0)), (0.25, Rates(0.5, 100.0, 0.03, 200.0))])
+    assert found.found == pytest.approx(0.8)
+    assert found.false_positives == pytest.approx(0.015)
+    # 1 / (0.5625 / 300 + 0.0625 / 100) = 400: in proportion to their numbers, parts are as good as one set
+    assert found.ai_tracks == pytest.approx(400.0)
+    assert found.human_tracks == pytest.approx(800.0)
+    assert weighted([(1.0, Rates(0.9, 300.0, 0.01, 600.0))]) == Rates(0.9, 300.0, 0.01, 600.0)
+    assert weighted([(1.0, Rates(0.9, 0.0, 0.01, 600.0))]).ai_tracks == 0.0
+
+
+def test_error_rates_are_those_of_the_length_or_else_of_all() -> None:
+    short = {"false_positives": 0.02, "false_positives_high": 0.04, "missed": 0.05, "found": 0.5}
+    pooled = {"false_positives": 0.01, "false_positives_high": 0.02, "missed": None, "auroc": 0.9}
+    about = {"metrics": pooled, "metrics_by_length": {"short": short}}
+    assert error_rates(about, seconds=59.0) == {k: v for k, v in short.items() if k != "found"}
+    assert error_rates(about, seconds=60.0) == {"false_positives": 0.01, "false_positives_high": 0.02}
+    own = about | {"recalibration": {"max_false_positive_rate": 0.05}}
+    assert error_rates(own, seconds=59.0) == {"false_positives": 0.05, "false_positives_high": 0.05, "missed": 0.05}
+
+
+@pytest.mark.parametrize("about", [{}, {"metrics": 3}, {"metrics": {"missed": "many"}}, {"metrics_by_length": [1]}])
+def test_no_error_rates_are_stated_where_a_model_states_none(about: dict[str, object]) -> None:
+    assert error_rates(about, seconds=float("nan")) == {}

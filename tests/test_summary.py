@@ -1,8 +1,23 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from aidetect.summary import Summary
+
+SHORT = {"found": 0.5, "ai": 700, "false_positives": 0.02, "human": 410}
+LONG = {"found": 0.93, "ai": 590, "false_positives": 0.006, "human": 710}
+POOLED = {"found": 0.7, "ai": 1290, "false_positives": 0.011, "human": 1120}
+
+
+def counted(*, long: tuple[int, int], short: tuple[int, int] = (0, 0)) -> Summary:
+    """A summary of so many flagged tracks of so many."""
+    summary = Summary()
+    for seconds, (flagged, total) in ((200.0, long), (20.0, short)):
+        for number in range(total):
+            verdict = "ai" if number < flagged else "human"
+            summary.add({"error": None, "verdict": verdict, "probability": 0.5, "duration": seconds})
+    return summary
 
 
 def test_tracks_are_counted_and_their_share_corrected() -> None:
@@ -35,3 +50,69 @@ def test_a_threshold_of_ones_own_corrects_by_its_own_rates() -> None:
     assert fewer is not None
     assert fewer.high - fewer.low > found.high - found.low  # as many tracks as the threshold was set by
     assert summary.prevalence({**about, "recalibration": {**about["recalibration"], "recall": None}}) is None
+
+
+def test_rates_are_those_of_the_lengths_at_hand() -> None:
+    about = {"metrics": POOLED, "metrics_by_length": {"short": SHORT, "long": LONG}}
+    songs = counted(long=(47, 100)).prevalence(about)
+    assert songs is not None
+    assert songs.share == pytest.approx((0.47 - 0.006) / (0.93 - 0.006))
+    mixed = counted(long=(45, 75), short=(5, 25)).prevalence(about)
+    assert mixed is not None
+    found, wrong = 0.75 * 0.93 + 0.25 * 0.5, 0.75 * 0.006 + 0.25 * 0.02
+    assert mixed.share == pytest.approx((0.5 - wrong) / (found - wrong))
+
+
+def test_rates_of_all_lengths_stand_in_for_those_that_are_missing() -> None:
+    summary = counted(long=(30, 60), short=(10, 40))
+    wanted = (0.4 - 0.011) / (0.7 - 0.011)
+    plain = summary.prevalence({"metrics": POOLED})
+    assert plain is not None
+    assert plain.share == pytest.approx(wanted)
+    assert plain == counted(long=(40, 100)).prevalence({"metrics": POOLED})  # as sure as of one length
+    assert summary.prevalence({"metrics": POOLED, "metrics_by_length": {}}) == plain
+    assert counted(long=(0, 0), short=(40, 100)).prevalence(
+        {"metrics": POOLED, "metrics_by_length": {"long": LONG}}
+    ) == counted(long=(40, 100)).prevalence({"metrics": POOLED})
+
+
+def test_tracks_of_unknown_length_count_as_short() -> None:
+    summary = Summary()
+    for seconds in (None, float("nan"), 59.9, 60.0):
+        summary.add({"error": None, "verdict": "human", "probability": 0.1, "duration": seconds})
+    summary.add({"error": None, "verdict": "human", "probability": 0.1})
+    assert summary.lengths == {"short": 4, "long": 1}
+
+
+def test_no_share_is_estimated_from_few_tracks() -> None:
+    about = {"metrics": POOLED}
+    few = counted(long=(10, 49))
+    assert few.prevalence(about) is None
+    assert any("49 scored tracks are too few, 50 are needed" in line for line in few.lines(about))
+    assert not any("too few" in line for line in counted(long=(10, 50)).lines(about))
+    assert not any("too few" in line for line in Summary().lines(about))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_the_interval_covers_the_share_of_a_catalogue_of_long_songs(share: float) -> None:
+    rng = np.random.default_rng(0)
+    covered, draws = 0, 400
+    for _ in range(draws):
+        measured = {
+            name: {
+                "found": rng.binomial(m["ai"], m["found"]) / m["ai"],
+                "false_positives": rng.binomial(m["human"], m["false_positives"]) / m["human"],
+                "ai": m["ai"],
+                "human": m["human"],
+            }
+            for name, m in (("short", SHORT), ("long", LONG))
+        }
+        flagged = {
+            name: int(rng.binomial(total, share * m["found"] + (1.0 - share) * m["false_positives"]))
+            for name, m, total in (("short", SHORT, 25), ("long", LONG, 475))
+        }
+        summary = counted(long=(flagged["long"], 475), short=(flagged["short"], 25))
+        found = summary.prevalence({"metrics": POOLED, "metrics_by_length": measured})
+        assert found is not None
+        covered += found.low <= share <= found.high
+    assert covered >= 0.93 * draws
