@@ -114,14 +114,22 @@ class ToneSpectrum:
 
 _MEANINGS: dict[str, tuple[str, str, str]] = {
     "tone_spread": ("dB", "spread of the fine structure of the mean spectrum", "aidetect"),
-    "tone_skewness": ("1", "skewness of the fine structure of the mean spectrum: positive where lines stand out", "aidetect"),
+    "tone_skewness": (
+        "1",
+        "skewness of the fine structure of the mean spectrum: positive where lines stand out",
+        "aidetect",
+    ),
     "tone_kurtosis": ("1", "excess kurtosis of the fine structure of the mean spectrum", "aidetect"),
     "tone_density": ("1/kHz", "narrow lines in the mean spectrum", "aidetect"),
     "tone_roughness": ("1", "change of the mean spectrum from hertz to hertz over its variance", "aidetect"),
     "tone_tuning": ("1", "how well the lines keep to equal semitones (mean resultant length)", "Fisher 1993"),
     "tone_moment_spread": ("dB", "spread of the fine structure within ten seconds", "aidetect"),
     "tone_moment_kurtosis": ("1", "excess kurtosis of the fine structure within ten seconds", "aidetect"),
-    "tone_moment_roughness": ("1", "change of the spectrum of ten seconds from hertz to hertz over its variance", "aidetect"),
+    "tone_moment_roughness": (
+        "1",
+        "change of the spectrum of ten seconds from hertz to hertz over its variance",
+        "aidetect",
+    ),
 }
 
 FEATURES = tuple(
