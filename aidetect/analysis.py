@@ -267,7 +267,10 @@ def running_mean(x: Floats, width: int) -> Floats:
 
 
 def _variance(x: Floats) -> float:
-    centred = x - x.mean()
+    square, mean = float(np.vdot(x, x)) / len(x), float(x.mean())
+    if mean * mean < 0.5 * square:
+        return square - mean * mean
+    centred = x - np.float32(mean)  # the difference of two like numbers would be noise
     return float(np.vdot(centred, centred)) / len(x)
 
 
