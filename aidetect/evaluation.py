@@ -327,7 +327,7 @@ def evaluate(
     detector: Detector | None = None,
     store: str | os.PathLike[str] | None = None,
     jobs: int = 1,
-    report: Callable[[str], None] = lambda message: None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[Any, int], Any] = lambda items, total: items,
 ) -> Evaluation:
     """Score labelled tracks with a detector and compare.

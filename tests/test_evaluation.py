@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
@@ -7,6 +9,7 @@ from tables import made_up
 
 from aidetect import evaluation, fitting, training
 from aidetect.errors import TrainingError
+from aidetect.labels import LabelledTrack
 from aidetect.verdicts import Thresholds
 
 
@@ -119,3 +122,10 @@ def test_reliability_counts_every_track_in_its_bin() -> None:
     assert high == (pytest.approx((2 * 0.95 + 1.0) / 3), pytest.approx(2 / 3), 3)
     error = evaluation.metrics(p, ai, verdicts(p)).calibration_error
     assert error == pytest.approx(0.5 * (1 / 3 - 0.05) + 0.5 * (0.9667 - 2 / 3), abs=1e-3)
+
+
+def test_tracks_that_are_left_out_are_told(tmp_path: Path, song_path: Path) -> None:
+    tracks = [LabelledTrack(tmp_path / "gone.mp3", "ai", "s1"), LabelledTrack(song_path, "human", "s2")]
+    with pytest.warns(UserWarning, match=r"1 of 2 tracks left out.*gone\.mp3"):
+        found = evaluation.evaluate(tracks)
+    assert len(found.rows) == 1
