@@ -14,7 +14,7 @@ from .combiner import Combiner
 from .dataset import FeatureTable, concatenate, load_table, table_of
 from .detector import Detector, Expert, default_model_path
 from .errors import LabelsError
-from .experts import Views
+from .experts import SIGNATURE_OF, Views
 from .fitting import RECIPES, SIGNATURES, fit_expert
 from .labels import LabelledTrack, from_folders
 from .modelfile import check_destination
@@ -143,7 +143,7 @@ def with_addition(
 def fit_signature(table: FeatureTable, views: Views, weight: Floats, rows: Ints, *, name: str) -> Expert:
     """Fit an expert that knows the signature of one generator, from rows of people's music and its own."""
     alone = replace(table, rows=tuple({**row, "generator": name} for row in table.rows))
-    recipe = replace(SIGNATURES, name=f"signature of {name}")
+    recipe = replace(SIGNATURES, name=f"{SIGNATURE_OF}{name}")
     return fit_expert(recipe, alone, views, weight, rows)
 
 

@@ -23,6 +23,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 __all__ = [
     "GRID",
     "GRID_STEP",
+    "SLOPE",
     "WINDOW_SECONDS",
     "LongFrames",
     "ShortFrames",
@@ -31,6 +32,7 @@ __all__ = [
     "decibels",
     "hanning",
     "long_frames",
+    "loud_frames",
     "low_frames",
     "middle",
     "percentiles",
@@ -38,6 +40,7 @@ __all__ = [
     "running_mean",
     "short_frames",
     "spectra_of",
+    "usable_top",
     "window_spectrum",
 ]
 
@@ -49,11 +52,14 @@ GRID_STEP = 2.7
 """Distance in Hz between the points of a long spectrum."""
 GRID: Floats = np.arange(1_000.0, 16_000.0, GRID_STEP, dtype=np.float32)
 """Frequencies in Hz at which every long spectrum is given, whatever the sample rate of the file."""
+SLOPE = 150.0
+"""Hz below the end of the bandwidth, where a low-pass begins to act: nothing is measured there."""
 
 _SHORT_SECONDS = 0.0464  # 2048 samples at 44.1 kHz
 _FLOOR = 1e-10  # -100 dB below the mean power of the window: below it lies rounding noise of decoders
 _SILENCE = 1e-10  # mean square, -100 dBFS
-_PAUSE = 1e-5  # a frame 50 dB below the mean of its window is a pause and says nothing about the sound
+_PAUSE = 1e-5  # a frame 50 dB below the mean is a pause and says nothing about the sound
+_MISSING = 400.0  # Hz at the upper end of a band that may lie beyond the bandwidth
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,7 @@ def long_frames(centre: Floats, *, rate: int) -> LongFrames:
     size = _even_fast_length(rate / GRID_STEP)
     power = power_of(_stft(centre, size))
     mean = power.mean(axis=1)
-    loud = mean >= _PAUSE * float(mean.mean())
+    loud = loud_frames(mean)
     freqs = np.fft.rfftfreq(size, 1.0 / rate)
     wanted = slice(*np.searchsorted(freqs, (GRID[0] - 2 * GRID_STEP, GRID[-1] + 2 * GRID_STEP)))
     times = (np.arange(len(power)) + 1.0) * (size / 2) / rate
@@ -237,6 +243,17 @@ def spectra_of(x: Floats, *, rate: int, seconds: float) -> tuple[npt.NDArray[np.
     """
     size = _even_fast_length(rate * seconds)
     return _stft(x, size), np.fft.rfftfreq(size, 1.0 / rate).astype(np.float32)
+
+
+def loud_frames(power: Floats) -> npt.NDArray[np.bool_]:
+    """Which frames, given by their mean power, are no pauses."""
+    loud: npt.NDArray[np.bool_] = power > np.float32(_PAUSE) * power.mean()
+    return loud
+
+
+def usable_top(high: float, *, bandwidth: float) -> float | None:
+    """Return up to where a band that ends at `high` Hz is measured; None where too much of it lacks."""
+    return min(high, bandwidth - SLOPE) if high <= bandwidth + _MISSING else None
 
 
 def percentiles(x: npt.NDArray[np.floating], *shares: float) -> list[float]:

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from .catalogue import catalogue, why_unread
+from .catalogue import catalogue, in_words_of, why_unread
 from .dataset import measure
 from .detector import Detector
 from .errors import AidetectError, FileMissingError, FolderError, OutputError
@@ -165,9 +165,8 @@ def _score_one(
             return detector.score(path, effort=effort)
         return detector.judge(measure(path, store=store, effort=effort), path=str(path))
     except AidetectError as error:
-        words = (why_unread(path) if isinstance(error, FolderError) else "") or str(error)
         passing = isinstance(error, FileMissingError | OutputError)  # the latter of the store
-        return FileError(str(path), words, detector.version, passing=passing)
+        return FileError(str(path), in_words_of(error, path), detector.version, passing=passing)
     except MemoryError:
         return FileError(str(path), f"{path}: not enough memory to score it.", detector.version, passing=True)
     except Exception as error:  # a batch goes on, whatever a file from a stranger does to a decoder

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from .errors import FileMissingError, FolderError, LabelsError
+from .errors import AidetectError, FileMissingError, FolderError, LabelsError
 from .labels import AUDIO_SUFFIXES, PATH_COLUMNS, csv_rows
 
-__all__ = ["catalogue", "why_unread"]
+__all__ = ["catalogue", "in_words_of", "why_unread"]
 
 
 def catalogue(
@@ -69,6 +69,11 @@ def why_unread(folder: str | os.PathLike[str]) -> str:
     except OSError as error:
         return f"{folder}: the folder cannot be read ({error.strerror or error}); check its permissions."
     return ""
+
+
+def in_words_of(error: AidetectError, path: str | os.PathLike[str]) -> str:
+    """Say what is wrong with a path that cannot be scored; of a folder that cannot be read, that it cannot."""
+    return (why_unread(path) if isinstance(error, FolderError) else "") or str(error)
 
 
 def _wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

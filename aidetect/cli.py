@@ -17,7 +17,7 @@ from platformdirs import user_cache_dir
 
 from . import __version__
 from .errors import AidetectError, FolderError, LabelsError, OutputError
-from .terminal import bear_any_text, printable
+from .terminal import bear_any_text, hush, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell("aidetect: stopped.")
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _hush()
+        hush(sys.stdout)
         return 0
     except OSError as error:  # a full disk, as a rule
         reason = error.strerror or error
@@ -77,14 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if error.filename is None
             else f"aidetect: {error.filename}: {reason}."
         )
-        _hush()
+        hush(sys.stdout)
         return 1
-
-
-def _hush() -> None:
-    """Let what waits in the buffer of the output go nowhere, so that Python has nothing to say about it at its end."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .analysis import ShortFrames, decibels, percentiles
+from .analysis import ShortFrames, decibels, percentiles, usable_top
 from .features import Feature
 from .loudness import LoudnessMeter
 
@@ -29,8 +29,6 @@ BANDS = ((20, 150), (150, 600), (600, 2000), (2000, 6000), (6000, 12000), (12000
 _WITHIN = 75.0  # dB below the strongest part of the spectrum that still count as sound
 _LEVEL, _LEVELS = 0.01, 50  # dB of a level, and how many of them below the peak are limited
 _LIMITED, _FLAT = 10.0 ** (-0.5 / 20.0), 10.0 ** (-0.01 / 20.0)
-_SLOPE = 150.0  # Hz below the end of the bandwidth, where a low-pass begins to act
-_SHORT_OF = 400.0  # Hz that may be missing of a band
 _CLIFF = 20.0  # dB of fall within 500 Hz that no instrument makes
 
 
@@ -44,7 +42,7 @@ class ClipCounter:
 
     def __init__(self) -> None:
         self._peak = 0.0
-        self._near: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # samples by level, from the top downwards
+        self._near: npt.NDArray[np.int64] = np.zeros(_LEVELS, dtype=np.int64)  # samples by level, from the top
         self._clipped = 0
         self._samples = 0
 
@@ -108,13 +106,9 @@ def loudness_features(meter: LoudnessMeter) -> dict[str, float]:
         "loudness_range": meter.loudness_range(),
         "short_term_spread": meter.short_term_spread(),
         "true_peak": meter.true_peak(),
-        "plr": meter.plr() - _power_decibels(2.0 / sounding),
-        "crest_factor": meter.crest_factor() - _power_decibels(meter.channels / sounding),
+        "plr": meter.plr() - float(decibels(np.array(2.0 / sounding))),
+        "crest_factor": meter.crest_factor() - float(decibels(np.array(meter.channels / sounding))),
     }
-
-
-def _power_decibels(ratio: float) -> float:
-    return 10.0 * math.log10(ratio)
 
 
 def band_dynamics(short: ShortFrames, *, bandwidth: float) -> dict[str, float]:
@@ -138,11 +132,12 @@ def band_dynamics(short: ShortFrames, *, bandwidth: float) -> dict[str, float]:
         side_power = short.side.real**2 + short.side.imag**2
     for low, high in BANDS:
         name = _label(low, high)
-        a, b = np.searchsorted(short.freqs, (low, min(high, bandwidth - _SLOPE)))
-        b = max(int(b), int(a) + 1)
-        if high > bandwidth + _SHORT_OF:
+        top = usable_top(high, bandwidth=bandwidth)
+        if top is None:
             values.update({f"{stat}_{name}": np.nan for stat in _BAND_STATS})
             continue
+        a, b = np.searchsorted(short.freqs, (low, top))
+        b = max(int(b), int(a) + 1)
         energy = short.power[:, a:b].sum(axis=1)
         mean = float(energy.mean()) + 1e-20
         levels = decibels(energy, 1e-6 * mean)

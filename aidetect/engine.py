@@ -18,9 +18,9 @@ from typing import Any
 
 from . import __version__
 from .batch import score_row
-from .catalogue import catalogue, why_unread
+from .catalogue import catalogue, in_words_of
 from .detector import Detector, default_model_path
-from .errors import AudioError, FileMissingError, FolderError, OutputError
+from .errors import AudioError, FileMissingError, OutputError
 from .extraction import EXTRACTOR_VERSION, Effort
 from .journal import Journal, Stamp, digest_of, journal_path
 from .store import make_folder
@@ -161,10 +161,9 @@ class Batch:
             found = self.journal.unchanged(path, stamp)
             digest = "" if found else digest_of(Path(path))
         except AudioError as error:  # of the stamp or the digest: nothing that a process could read
-            reason = why_unread(path) if isinstance(error, FolderError) else ""
-            return self._row(path=path, error=reason or str(error))
+            return self._row(path=path, error=in_words_of(error, path))
         if found:
-            return dict.fromkeys(COLUMNS) | found  # journals of before know fewer columns
+            return self._row(**found)  # journals of before know fewer columns
         with self._stripes[int(digest[:8], 16) % _STRIPES]:  # two files of one content: the second waits
             row, cost, passing = self._twin(path, digest), 0.0, False
             if row is None:
@@ -183,7 +182,7 @@ class Batch:
         if row is None:
             return None
         error = row["error"].replace(row["path"], path) if row["error"] else row["error"]
-        return dict.fromkeys(COLUMNS) | row | {"path": path, "error": error}
+        return self._row(**row | {"path": path, "error": error})
 
     def _here(self) -> Generator[Row, None, None]:
         """Score in own processes, one thread watching each; rows in order."""

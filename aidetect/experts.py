@@ -17,6 +17,8 @@ from .extraction import TrackFeatures
 from .features import feature_number
 
 __all__ = [
+    "NO_SIGNATURE",
+    "SIGNATURE_OF",
     "VIEWS",
     "WIDTHS",
     "Evidence",
@@ -37,6 +39,11 @@ Ints = npt.NDArray[np.int32]
 VIEWS = ("peaks", "levelled", "modulation", "values")
 """Ways to look at a track: lines over the hull, fine structure over its spread, lines in the envelope,
 single features."""
+
+SIGNATURE_OF = "signature of "
+"""How evidence begins that names a generator."""
+NO_SIGNATURE = f"{SIGNATURE_OF}any known generator"
+"""Evidence where none fits."""
 
 WIDTHS = {"peaks": len(GRID), "levelled": len(GRID), "modulation": len(modulation.RATES)}
 """Width of the views that are no single features."""
@@ -345,8 +352,8 @@ class SignaturesExpert:
         """Which signature the first track fits best, and how well."""
         fits = self.fits(views)[0]
         best = int(fits.argmax())
-        whose = self.generators[best] if fits[best] > 0.0 else "any known generator"
-        return [Evidence(f"signature of {whose}", float(fits[best]), float("nan"))]
+        name = f"{SIGNATURE_OF}{self.generators[best]}" if fits[best] > 0.0 else NO_SIGNATURE
+        return [Evidence(name, float(fits[best]), float("nan"))]
 
 
 def signature_input(views: Views, columns: tuple[str, ...]) -> Floats:

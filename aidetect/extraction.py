@@ -160,11 +160,10 @@ def extract_stream(stream: AudioStream) -> TrackFeatures:
     duration = samples / stream.rate
     if duration >= MIN_SECONDS and not track.windows:
         raise SilentAudioError(f"{stream.name}: silent throughout; there is nothing to judge.")
-    sound = min(duration, meter.seconds_of_sound())
+    sound = meter.seconds_of_sound()
     if duration < MIN_SECONDS or sound < _LEAST_SOUND:
-        heard = math.floor(10.0 * sound) / 10.0
         raise TooShortError(
-            f"{stream.name}: only {heard:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "
+            f"{stream.name}: only {sound:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "
             f"(30 s or more are better)."
         )
     values = compression.loudness_features(meter) | clips.values() | track.values()

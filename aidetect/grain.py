@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .analysis import power_of, spectra_of
+from .analysis import loud_frames, power_of, spectra_of
 from .features import Feature
 from .shimmer import BANDS, bands_within
 
@@ -22,7 +22,6 @@ Complex = npt.NDArray[np.complex64]
 
 _SECONDS = 0.0232  # of a frame
 _AROUND = (9, 9)  # frames and bins over which levels are smoothed
-_PAUSE = 1e-5  # a frame 50 dB below the mean says nothing about the sound
 _LEAST = 16  # frames
 
 
@@ -46,8 +45,7 @@ def grain(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
     first, last = np.searchsorted(freqs, (1000.0 * bands[0][0], bands[-1][2]))
     spectra = spectra[:, first - 1 : last + 1]  # one bin more on both sides, for the differences
     power = power_of(spectra)
-    loud = power.mean(axis=1)
-    loud = loud > _PAUSE * loud.mean()
+    loud = loud_frames(power.mean(axis=1))
     if loud.sum() < _LEAST:
         return {}
     spectra, power = spectra[loud], power[loud]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .evaluation import Evaluation, Metrics, wilson
-from .experts import Evidence
+from .experts import NO_SIGNATURE, SIGNATURE_OF, Evidence
 from .features import FAMILIES, describe_features
 from .result import Result
 from .terminal import printable
@@ -25,7 +25,6 @@ _WORDS = {
 _BAR = 12  # characters on each side of the middle
 _FULL = 6.0  # log-odds that fill one side
 _DIGITS = 4  # most that are added to tell two percentages apart
-_SIGNATURE, _NONE = "signature of ", "signature of any known generator"  # names of reasons
 
 
 def show(result: Result, console: Console) -> None:
@@ -106,12 +105,12 @@ def _reasons(reasons: tuple[Evidence, ...]) -> Table:
 
 
 def _names_generator(reason: Evidence) -> bool:
-    return reason.name.startswith(_SIGNATURE) and reason.name != _NONE
+    return reason.name.startswith(SIGNATURE_OF) and reason.name != NO_SIGNATURE
 
 
 def _resemblance(reason: Evidence) -> str:
     """Put a reason into words that accuse no product."""
-    if reason.name == _NONE:
+    if reason.name == NO_SIGNATURE:
         return "resembles no known signature"
     return printable(f"resembles {reason.name}" if _names_generator(reason) else reason.name)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from .analysis import WindowSpectrum, power_of, running_mean
+from .analysis import SLOPE, WindowSpectrum, power_of, running_mean
 from .features import Feature
 
 __all__ = ["FEATURES", "RepetitionSearch", "flattened"]
@@ -43,7 +43,7 @@ def flattened(window: WindowSpectrum, *, bandwidth: float) -> Floats:
     -------
     ndarray of float32, shape (round(8000 * seconds),)
     """
-    low, high = round(_LOW / window.step), round(min(_HIGH, bandwidth - 150.0) / window.step)
+    low, high = round(_LOW / window.step), round(min(_HIGH, bandwidth - SLOPE) / window.step)
     size = 2 * round(0.5 * RATE / window.step)
     bins = np.zeros(size // 2 + 1, dtype=np.complex64)
     if high > low:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import scipy.fft
 from scipy import ndimage
 
-from .analysis import GRID, GRID_STEP, ShortFrames, hanning, percentiles
+from .analysis import GRID, GRID_STEP, SLOPE, ShortFrames, hanning, percentiles, usable_top
 from .features import Feature
 
 __all__ = [
@@ -53,8 +53,8 @@ BANDS = ((1, 2), (2, 4), (4, 6), (6, 8), (8, 11), (11, 14), (14, 16))
 
 def bands_within(bandwidth: float) -> list[tuple[int, int, float]]:
     """Return the bands that a bandwidth in Hz holds: edges in kHz, and the frequency in Hz up to which each is used."""
-    inside = [(low, high) for low, high in BANDS if 1000.0 * high <= bandwidth + 400.0]
-    return [(low, high, min(1000.0 * high, bandwidth - 150.0)) for low, high in inside]
+    tops = [(low, high, usable_top(1000.0 * high, bandwidth=bandwidth)) for low, high in BANDS]
+    return [(low, high, top) for low, high, top in tops if top is not None]
 
 
 VOCAL = "vocal_"
@@ -96,7 +96,7 @@ def on_grid(spectrum: Floats, freqs: Floats, *, bandwidth: float) -> Floats:
     -------
     ndarray of float32, shape (len(GRID),)
     """
-    limit = min(bandwidth - 150.0, float(freqs[-1]))
+    limit = min(bandwidth - SLOPE, float(freqs[-1]))
     values = np.interp(GRID, freqs, spectrum).astype(np.float32)
     values[limit < GRID] = np.nan
     return values
@@ -487,7 +487,7 @@ def _channel_texture(mid: npt.NDArray[np.complex64], side: npt.NDArray[np.comple
 
 def _comodulation(levels: Floats, freqs: Floats, limit: float) -> dict[str, float]:
     """Mean correlation in time of the changes of level of neighbouring 500 Hz bands."""
-    edges = np.arange(2000.0, min(16000.0, limit - 150.0) + 1.0, 500.0)
+    edges = np.arange(2000.0, min(16000.0, limit - SLOPE) + 1.0, 500.0)
     if len(edges) < 4 or len(levels) < 10:
         return {}
     at = np.searchsorted(freqs, edges)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
-from typing import TextIO
+import os
+from typing import IO, Any, TextIO
 
-__all__ = ["bear_any_text", "printable"]
+__all__ = ["bear_any_text", "hush", "printable"]
 
 _PLAIN = {"█": "#", "│": "|", "·": "-", "–": "-", "—": "-", "’": "'"}  # noqa: RUF001 - what panels are drawn with
 _ERRORS = "aidetect.plain"
@@ -21,6 +23,12 @@ def bear_any_text(stream: TextIO) -> None:
     """Let a stream of a narrow encoding, such as cp1252, show plain characters for those that it cannot carry."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=_ERRORS)
+
+
+def hush(stream: IO[Any]) -> None:
+    """Let what waits in the buffer of an output go nowhere, so that Python has nothing to say about it at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

@@ -22,9 +22,10 @@ from .heldout import out_of_family, out_of_source
 from .labels import CLASSES, LabelledTrack
 from .modelfile import check_destination
 from .novelty import fit_range, limit_of
+from .prevalence import LENGTHS, length_of
 from .splits import FOLDS, MIN_SOURCES, fewest_groups, folds_of, row_weights
 from .stacking import Lesson, cross_fitted
-from .verdicts import SHORT, choose_thresholds, cross_verdicts
+from .verdicts import choose_thresholds, cross_verdicts
 
 __all__ = ["fit_detector", "fold_detectors", "train"]
 
@@ -189,7 +190,7 @@ def fit_detector(
         max_false_positive_rate=max_false_positive_rate,
         max_miss_rate=max_miss_rate,
     )
-    short = table.seconds() < SHORT
+    length = np.array([length_of(s) for s in table.seconds().tolist()])
     about = {
         "version": version,
         "data": table.digest(),
@@ -199,7 +200,7 @@ def fit_detector(
         "metrics": metrics(probability[plain], ai[plain], verdicts[plain]).to_dict(),
         "metrics_by_length": {
             name: metrics(probability[rows], ai[rows], verdicts[rows]).to_dict()
-            for name, rows in (("short", plain & short), ("long", plain & ~short))
+            for name, rows in ((name, plain & (length == name)) for name in LENGTHS)
             if len(set(ai[rows].tolist())) == len(CLASSES)
         },
         "ai_quantiles": np.quantile(probability[plain & ai], np.linspace(0.0, 1.0, 201)).round(5).tolist(),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from .analysis import hanning, power_of, spectra_of
+from .analysis import SLOPE, hanning, loud_frames, power_of, spectra_of
 from .features import Feature
 from .shimmer import BANDS, bands_within
 
@@ -22,7 +22,6 @@ Floats = npt.NDArray[np.float32]
 
 _SECONDS = 0.0058  # of a frame: 172 Hz between bins, 344 frames a second
 _LEAST = 100  # frames; fewer say nothing about slow changes
-_PAUSE = 1e-5  # a frame 50 dB below the mean says nothing about the sound
 _QUIET = 1e-7  # of the mean power of a band, below which its envelope is not followed
 _RATES = (0.7, 2.0, 4.0, 8.0, 16.0, 30.0, 50.0, 80.0, 120.0, 172.0)  # Hz, edges of the modulation rates
 _DISTANCES = (1, 2, 4, 8)  # kHz between bands whose changes are compared
@@ -50,8 +49,7 @@ def transients(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
     if len(spectra) < _LEAST:
         return {}
     power = power_of(spectra)
-    loud = power.mean(axis=1)
-    if np.count_nonzero(loud > _PAUSE * loud.mean()) < _LEAST:
+    if np.count_nonzero(loud_frames(power.mean(axis=1))) < _LEAST:
         return {}
     values: dict[str, float] = {}
     for low, high, top in bands_within(bandwidth):
@@ -84,7 +82,7 @@ _STEPS = tuple(f"{low:g}_{high:g}hz" for low, high in pairwise(_RATES))
 
 def _together(power: Floats, freqs: Floats, bandwidth: float) -> dict[str, float]:
     """Mean correlation of the changes of level of bands of one kilohertz, by their distance and zone."""
-    count = int(min(16_000.0, bandwidth - 150.0) // 1000)
+    count = int(min(16_000.0, bandwidth - SLOPE) // 1000)
     if count < 3:
         return {}
     at = np.searchsorted(freqs, 1000.0 * np.arange(1, count + 1))

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 from .errors import AidetectError
+from .terminal import hush
 
 __all__ = ["Worker", "receive", "send"]
 
@@ -226,7 +227,7 @@ def _tell(out: BinaryIO, message: Mapping[str, Any]) -> bool:
     try:
         send(out, message)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left in the buffer goes nowhere
+        hush(out)
         return False
     return True
 

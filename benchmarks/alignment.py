@@ -91,11 +91,10 @@ def main() -> None:
     tracks = choose([t for path in args.labels for t in read_labels(path)], 80, per_source=2)
     experts: list[tuple[Expert, ...]] = [held.experts[fold_of_source[t.source]] for t in tracks]
     rows, curves = [], {"ai": [], "human": []}
-    measured = measure_all(tracks, store, jobs=args.jobs)
-    for (transform, seconds), trial in zip(TRIALS, measured, strict=True):
-        factor = speed_of(transform.name)
-        if factor is None:
-            continue
+    factors = {number: factor for number, (t, _) in enumerate(TRIALS) if (factor := speed_of(t.name)) is not None}
+    measured = measure_all(tracks, store, numbers=list(factors), jobs=args.jobs)
+    for (number, factor), trial in zip(factors.items(), measured, strict=True):
+        transform, seconds = TRIALS[number]
         right, moved = {"ai": [], "human": []}, {"ai": [], "human": []}
         for track, knowing, features in zip(tracks, experts, trial, strict=True):
             if features is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +72,14 @@ def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: in
     return chosen
 
 
-def altered(track: LabelledTrack, store: FeatureStore) -> list[TrackFeatures | None]:
-    """Measure the middle of a track in every trial; what it takes is decoded once for each length."""
+def altered(track: LabelledTrack, store: FeatureStore, numbers: Sequence[int]) -> list[TrackFeatures | None]:
+    """Measure the middle of a track in some of the trials; what it takes is decoded once for each length.
+
+    Trials are given by number, since a Transform cannot be sent to a process.
+    """
     decoded: dict[float, tuple[np.ndarray, int]] = {}
     found: list[TrackFeatures | None] = []
-    for transform, seconds in TRIALS:
+    for transform, seconds in (TRIALS[number] for number in numbers):
         if transform.apply is PLAIN.apply and seconds == WHOLE:
             found.append(measure(track.path, store=store))
             continue
@@ -93,9 +97,11 @@ def altered(track: LabelledTrack, store: FeatureStore) -> list[TrackFeatures | N
     return found
 
 
-def measure_all(tracks: list[LabelledTrack], store: FeatureStore, *, jobs: int) -> list[list[TrackFeatures | None]]:
-    """Measure tracks in every trial: a list of tracks for each of :data:`TRIALS`."""
-    by_track = Parallel(n_jobs=jobs, verbose=1)(delayed(altered)(track, store) for track in tracks)
+def measure_all(
+    tracks: list[LabelledTrack], store: FeatureStore, *, numbers: Sequence[int] = range(len(TRIALS)), jobs: int
+) -> list[list[TrackFeatures | None]]:
+    """Measure tracks in trials, all of :data:`TRIALS` or some: for each a list, as long as that of the tracks."""
+    by_track = Parallel(n_jobs=jobs, verbose=1)(delayed(altered)(track, store, numbers) for track in tracks)
     return [list(trial) for trial in zip(*by_track, strict=True)]
 
 
