@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,11 +12,13 @@ import numpy.typing as npt
 from . import alignment
 from .dataset import FeatureTable
 from .detector import Expert, unheard
+from .errors import TrainingError
 from .experts import LinearExpert, Views
 from .features import feature_number
 from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
+from .labels import CLASSES
 from .novelty import KnownRange, fit_range, limit_of
-from .splits import family_folds, row_weights
+from .splits import MIN_SOURCES, family_folds, row_weights
 
 __all__ = ["HeldOut", "out_of_family", "out_of_source"]
 
@@ -41,7 +44,7 @@ class HeldOut:
     gates : Mapping of int to LinearExpert
         The gates that did not see each fold.
     known : Mapping of int to KnownRange
-        What the tracks outside each fold are like.
+        What the tracks are like that the experts of each fold learned from.
     shares : ndarray, shape (tracks,)
         Share of the features outside the range of the other folds.
     """
@@ -87,17 +90,25 @@ def out_of_source(
         Whether folds divide sources, so that other tracks of the sources of a fold must be kept out as well.
     jobs : int
         Threads.
+
+    Raises
+    ------
+    TrainingError
+        Without some fold nothing of a class is left to learn from.
     """
     from joblib import Parallel, delayed
 
     recipes = usable(recipes, table)
+    weight, label = row_weights(table), table.column("label")
+    taught = _taught(table, fold, apart=apart)
+    for rows in taught.values():
+        if missing := set(CLASSES) - set(label[rows].tolist()):
+            raise TrainingError(
+                f"without the tracks that are set aside to test on, none labelled '{min(missing)}' is left to learn "
+                "from; more sources of that class are needed."
+            )
+    numbers = list(taught)
     views = (views or table.views()).prepared()
-    weight, source = row_weights(table), table.column("source")
-    numbers = sorted(set(fold.tolist()) - {-1})
-    taught = {}
-    for number in numbers:
-        met = np.isin(source, list(set(source[fold == number].tolist()))) if apart else fold == number
-        taught[number] = np.flatnonzero(~met)
 
     def one(number: int, recipe: Recipe) -> Expert:
         return fit_expert(recipe, table, views, weight, taught[number])
@@ -122,13 +133,22 @@ def out_of_source(
     for number, gate in gates.items():
         sings[fold == number] = gate.score(views)[fold == number] > 0.0
     plain = table.column("variant") == ""
-    known = {number: fit_range(table.values[plain & (fold != number)]) for number in numbers}
+    known = {number: fit_range(table.values[rows[plain[rows]]]) for number, rows in taught.items()}
     shares = np.zeros(len(table), dtype=np.float32)
     for number, found in known.items():
         shares[fold == number] = found.share_outside(table.values[fold == number])
     for number, found in known.items():
-        known[number] = replace(found, limit=limit_of(shares[plain & (fold != number)]))
+        known[number] = replace(found, limit=limit_of(shares[plain & (fold >= 0) & (fold != number)]))
     return HeldOut(scores, sings & pitched, fold, by_fold, gates, known, shares)
+
+
+def _taught(table: FeatureTable, fold: Ints, *, apart: bool) -> dict[int, Ints]:
+    """Which rows teach those that every fold is tested by; parameters as in :func:`out_of_source`."""
+    source, found = table.column("source"), {}
+    for number in sorted(set(fold.tolist()) - {-1}):
+        met = np.isin(source, list(set(source[fold == number].tolist()))) if apart else fold == number
+        found[number] = np.flatnonzero(~met)
+    return found
 
 
 def out_of_family(
@@ -136,10 +156,30 @@ def out_of_family(
 ) -> HeldOut | None:
     """Predict every track from models that met neither its source nor any generator of its family.
 
+    Folds are not predicted, and become -1, without whose sources a class would have no tracks left to learn from.
+
     Returns
     -------
     HeldOut or None
-        None where the table names fewer than three families.
+        None where the table names fewer than three families, or fewer than three folds can be predicted.
+
+    Warns
+    -----
+    UserWarning
+        Families share so many sources, with each other or with people's music, that fewer than three folds can be.
     """
     fold = family_folds(table, seed=seed)
-    return None if fold is None else out_of_source(table, fold, recipes=recipes, apart=True, jobs=jobs)
+    if fold is None:
+        return None
+    label, taught = table.column("label"), _taught(table, fold, apart=True)
+    kept = [number for number, rows in taught.items() if set(CLASSES) <= set(label[rows].tolist())]
+    if len(kept) < MIN_SOURCES:
+        warnings.warn(
+            "generators share so many of their sources with each other or with people's music that none can be left "
+            "out together with its sources: what evidence is worth is learned from known generators only, and may "
+            "count for too much or too little with others.",
+            stacklevel=3,
+        )
+        return None
+    fold = np.where(np.isin(fold, kept), fold, -1)
+    return out_of_source(table, fold, recipes=recipes, apart=True, jobs=jobs)

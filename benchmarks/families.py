@@ -5,9 +5,9 @@
 A family is all versions of a system and its kin (everything that decodes with MusicGen's codec and language model
 counts as one). Families are dealt into folds together with sources of human music; a fold's experts learn from no track
 of its families, and from no track of a source that occurs in the fold; its combiner learns from the other folds.
-With --additions, some popular generators are left out one by one, then taught with
-`aidetect.additions.with_addition` from 20 of their tracks (or half of them, where there are fewer than 40), and looked
-for among the others.
+With --additions, some popular generators are left out one by one, each with its family and all sources it occurs in,
+then taught with `aidetect.additions.with_addition` from 20 of their tracks (or half of them, where there are fewer than
+40), and looked for among those of other sources; where a generator has one source only, among the others of it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ from aidetect.combiner import combine, probability_of
 from aidetect.dataset import FeatureTable, load_table
 from aidetect.detector import Detector
 from aidetect.evaluation import auroc, tpr_at
-from aidetect.fitting import RECIPES, fit_expert
-from aidetect.heldout import out_of_family, out_of_source
+from aidetect.fitting import RECIPES, Recipe, fit_expert
+from aidetect.heldout import HeldOut, out_of_family, out_of_source
 from aidetect.kin import family_of
-from aidetect.splits import folds_of, row_weights
+from aidetect.novelty import fit_range
+from aidetect.splits import folds_of, row_weights, split_groups
 from aidetect.stacking import Lesson, cross_fitted
 from aidetect.verdicts import choose_thresholds
 
 POPULAR = ("elevenlabs-music", "acestep-v1", "yue", "lyria-3", "suno-v5", "minimax-music-2.6", "udio")
 LEAST = 5
 """Tracks of a family that count towards mean and worst."""
+TAUGHT = 20
+"""Tracks that a generator is taught from, where it has twice as many."""
 
 
 def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> list[dict[str, object]]:
@@ -57,7 +60,9 @@ def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> lis
     verdict = limits.verdicts(guess, seconds=seconds, withheld=unseen.withheld(table, guess))
     found: list[dict[str, object]] = []
     for name in sorted(set(family[ai].tolist()), key=lambda f: (-int((family[ai & plain] == f).sum()), f)):
-        own = plain & ai & (family == name)
+        own = plain & ai & (family == name) & (unseen.fold >= 0)
+        if not own.any():
+            continue  # without its sources nothing of a class would be left to learn from
         here = own | (plain & ~ai & np.isin(unseen.fold, unseen.fold[own]))
         found.append(
             {
@@ -77,10 +82,50 @@ def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> lis
 def median_of(splits: list[list[dict[str, object]]]) -> list[dict[str, object]]:
     """Put the median over splits in the place of every figure."""
     found = []
-    for rows in zip(*splits, strict=True):
+    by_family = [{str(row["family"]): row for row in rows} for rows in splits]
+    for name in by_family[0]:
+        rows = [split[name] for split in by_family if name in split]
         figures = {k: [float(str(row[k])) for row in rows] for k, v in rows[0].items() if isinstance(v, float)}
         found.append({**rows[0], **{k: round(float(np.median(v)), 4) for k, v in figures.items()}})
     return found
+
+
+def of_family(table: FeatureTable, name: str) -> np.ndarray:
+    """Which rows are of a generator or its kin."""
+    family = np.array([family_of(generator) for generator in table.column("generator").tolist()])
+    return (table.column("label") == "ai") & (family == family_of(name))
+
+
+def draw(table: FeatureTable, own: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw tracks to teach, and what is looked for: tracks of other sources, or the rest where there is only one.
+
+    Tracks of a source that teaches, but has more than are needed, are neither taught nor looked for. Of a hundred
+    orders of the sources the first counts that brings the tracks that are wanted, else the one that brings most.
+    """
+    ids, group = table.column("id"), split_groups(table)
+    rng = np.random.default_rng(seed)
+    wanted = min(TAUGHT, len(set(ids[own].tolist())) // 2)
+    groups = sorted(set(group[own].tolist()))
+
+    def some(here: np.ndarray, count: int) -> list[str]:
+        return rng.permutation(sorted(set(ids[here].tolist()))).tolist()[:count]
+
+    if len(groups) == 1:
+        learn = own & np.isin(ids, some(own, wanted))
+        return learn, own & ~learn
+    best: tuple[list[str], list[int]] = [], []
+    for _ in range(100):
+        taught: list[str] = []
+        met: list[int] = []
+        for number in rng.permutation(groups).tolist()[:-1]:
+            if len(taught) < wanted:
+                taught += some(own & (group == number), wanted - len(taught))
+                met.append(number)
+        best = max(best, (taught, met), key=lambda found: len(found[0]))
+        if len(best[0]) == wanted:
+            break
+    teaches = own & np.isin(group, best[1])
+    return teaches & np.isin(ids, best[0]), own & ~teaches
 
 
 def additions(
@@ -88,30 +133,33 @@ def additions(
 ) -> list[dict[str, object]]:
     """Leave out popular generators in turn, teach them from 20 tracks, and look for the rest; means over draws.
 
-    Experts never see the tracks that are looked for; combiner and thresholds are those of the shipped model, a dozen
-    numbers in all.
+    Before, experts know neither the generator nor its kin, nor any track of its sources. Combiner and thresholds are
+    those of the shipped model, a dozen numbers in all.
     """
-    plain = table.column("variant") == ""
-    generator, ids = table.column("generator"), table.column("id")
+    plain, group = table.column("variant") == "", split_groups(table)
+    generator, source = table.column("generator"), table.column("source")
+    held = {expert.name: expert for expert in shipped.experts}
+    # what knows no generators at all can stay
+    recipes = [recipe for recipe in RECIPES if recipe.name in held and not recipe.simulated]
     found = []
     for name in popular:
-        own = generator == name
-        rest = table.take(~own)
+        own, kin = generator == name, of_family(table, name)
+        rest = table.take(~kin & ~np.isin(group, group[own]))
         weight, views = row_weights(rest), rest.views().prepared()
         rows = np.arange(len(rest))
-        recipes = [recipe for recipe in RECIPES if not recipe.simulated]  # what knows no generators at all can stay
         fitted = Parallel(n_jobs=jobs, prefer="threads")(
             delayed(fit_expert)(recipe, rest, views, weight, rows) for recipe in recipes
         )
-        untaught = {e.name: e for e in (*shipped.experts, *fitted)}
-        before = replace(shipped, experts=tuple(untaught.values()))
-        results: dict[str, list[float]] = collections.defaultdict(list)
+        before = replace(
+            shipped,
+            experts=tuple({**held, **{expert.name: expert for expert in fitted}}.values()),
+            known=fit_range(rest.values[rest.column("variant") == ""], limit=shipped.known.limit),
+        )
+        shares: dict[str, list[float]] = collections.defaultdict(list)
+        counts: dict[str, list[int]] = collections.defaultdict(list)
         for seed in range(draws):
-            tracks = np.random.default_rng(seed).permutation(sorted(set(ids[own].tolist())))
-            taught = set(tracks[: min(20, len(tracks) // 2)].tolist())
-            learn = own & np.isin(ids, list(taught))
-            tested = table.take(own & ~learn & plain)
-            new = table.take(learn)
+            learn, test = draw(table, own, seed=seed)
+            new, tested = table.take(learn), table.take(test & plain)
             renamed = tuple({**row, "source": "addition"} for row in new.rows)
             after = with_addition(before, rest, replace(new, rows=renamed), generator=name, jobs=jobs)
             for label, detector in (("before", before), ("after", after)):
@@ -119,44 +167,89 @@ def additions(
                 verdict = detector.thresholds.verdicts(
                     probability, seconds=tested.seconds(), withheld=detector.withheld(tested.values, probability)
                 )
-                results[f"found_{label}"].append(float(np.mean(verdict == "ai")))
-                results[f"above_half_{label}"].append(float(np.mean(probability >= 0.5)))
-        row: dict[str, object] = {"generator": name, "taught": len(taught), "tested": len(tested), "draws": draws}
-        row |= {key: round(float(np.mean(shares)), 4) for key, shares in results.items()}
-        row["worst_found_after"] = round(min(results["found_after"]), 4)
+                shares[f"found_{label}"].append(float(np.mean(verdict == "ai")))
+                shares[f"above_half_{label}"].append(float(np.mean(probability >= 0.5)))
+            for label, side in (("taught", learn & plain), ("tested", test & plain)):
+                counts[label].append(int(side.sum()))
+                counts[f"{label}_sources"].append(len(set(source[side].tolist())))
+        row: dict[str, object] = {"generator": name}
+        row |= {label: round(float(np.mean(counts[label]))) for label in ("taught", "tested")} | {"draws": draws}
+        row |= {key: round(float(np.mean(values)), 4) for key, values in shares.items()}
+        row["worst_found_after"] = round(min(shares["found_after"]), 4)
+        row |= {f"{label}_by_draw": values for label, values in counts.items()}
+        row["sources"] = len(set(source[own].tolist()))
+        row["tested_on"] = (
+            "other sources" if len(set(group[own].tolist())) > 1 else "the only source, which also taught"
+        )
+        row["left_out"] = sorted(set(generator[kin].tolist()))
         found.append(row)
         print(row, flush=True)
     return found
 
 
-def others(table: FeatureTable, *, name: str, seed: int = 0, jobs: int = 1) -> dict[str, object]:
-    """Measure everything but one generator on unseen sources, without and with 20 of its tracks to learn from."""
-    generator, ids = table.column("generator"), table.column("id")
-    own = generator == name
-    taught = np.random.default_rng(seed).permutation(sorted(set(ids[own].tolist())))[:20]
-    found: dict[str, object] = {"generator": name}
-    for label, kept in (("before", ~own), ("after", ~own | np.isin(ids, taught))):
-        part = table.take(kept)
-        ai, plain, mine = part.column("label") == "ai", part.column("variant") == "", part.column("generator") == name
-        fold = folds_of(part, folds=3, seed=seed)
-        fold[mine] = -1  # learned from in every fold, tested in none
+def others(
+    table: FeatureTable, *, name: str, recipes: Sequence[Recipe] = RECIPES, seed: int = 0, jobs: int = 1
+) -> dict[str, object]:
+    """Measure everything but one family on unseen sources, without and with 20 tracks of a generator of it.
+
+    Combiners, what the addition is worth, and thresholds come from other folds than they are tried on. Thresholds are
+    those from before, since an addition leaves them as they are.
+    """
+    generator, group, kin = table.column("generator"), split_groups(table), of_family(table, name)
+    learn, _ = draw(table, generator == name, seed=seed)
+    rest = table.take(~kin)
+    fold = folds_of(rest, folds=3, seed=seed)
+    ai, plain, seconds = rest.column("label") == "ai", rest.column("variant") == "", rest.seconds()
+    logits, withheld = {}, {}
+    for label, kept in (("before", ~kin), ("after", ~kin | learn)):
+        part, mine = table.take(kept), learn[kept]
+        dealt = np.full(len(part), -1, dtype=np.int64)  # what is added is learned from in every fold, tested in none
+        dealt[~mine] = fold
         views = part.views()
-        result = out_of_source(part, fold, views=views, jobs=jobs)
-        combiners, scores = Lesson.of(part, result, None).combiners(~mine), dict(result.scores)
-        here = plain & ~mine
-        if mine.any():
-            scores["added"] = signature_scores(
-                part, views, row_weights(part), added=mine, fold=fold, name=name, jobs=jobs
-            )
-            combiners = heard_by(combiners, "added", scores["added"][here & ~ai])
-        logits = combine(scores, result.sings, combiners, seconds=part.seconds())[0]
-        if label == "before":
-            limits = choose_thresholds(probability_of(logits)[here], ai[here], part.seconds()[here])
-        guess = probability_of(logits)
-        verdicts = limits.verdicts(guess, seconds=part.seconds(), withheld=result.withheld(part, guess))
-        found[label] = round(auroc(logits[here], ai[here]), 4)
-        found[f"people_called_ai_{label}"] = int((verdicts[here & ~ai] == "ai").sum())
-        found[f"ai_found_{label}"] = round(float((verdicts[here & ai] == "ai").mean()), 4)
+        result = out_of_source(part, dealt, recipes=recipes, views=views, jobs=jobs)
+        scores, sings = {e: score[~mine] for e, score in result.scores.items()}, result.sings[~mine]
+        held = HeldOut(scores, sings, fold)
+        lesson = Lesson.of(rest, held, None)
+        if not mine.any():
+            logits[label] = cross_fitted(held, lesson)[0]
+        else:
+            own = signature_scores(part, views, row_weights(part), added=mine, fold=dealt, name=name, jobs=jobs)[~mine]
+            logits[label] = np.zeros(len(rest), dtype=np.float32)
+            for number in sorted(set(fold.tolist())):
+                test = fold == number
+                combiners = heard_by(lesson.combiners(~test), "added", own[~test & plain & ~ai])
+                parts = {e: score[test] for e, score in (*scores.items(), ("added", own))}
+                logits[label][test] = combine(parts, sings[test], combiners, seconds=seconds[test])[0]
+        guess = np.zeros(len(part), dtype=np.float32)
+        guess[~mine] = probability_of(logits[label])
+        withheld[label] = result.withheld(part, guess)[~mine]
+    here = plain & ~np.isin(group[~kin], group[learn])  # what shares a source with the addition was not unseen
+    found: dict[str, object] = {"generator": name}
+    for label, verdict in _verdicts(logits, withheld, ai, seconds, fold, plain).items():
+        found[label] = round(auroc(logits[label][here], ai[here]), 4)
+        found[f"people_called_ai_{label}"] = int((verdict[here & ~ai] == "ai").sum())
+        found[f"ai_found_{label}"] = round(float((verdict[here & ai] == "ai").mean()), 4)
+    found |= {"taught": int((learn & (table.column("variant") == "")).sum())}
+    found |= {"people": int((here & ~ai).sum()), "ai": int((here & ai).sum())}
+    return found | {"left_out": sorted(set(generator[kin].tolist()))}
+
+
+def _verdicts(
+    logits: dict[str, np.ndarray],
+    withheld: dict[str, np.ndarray],
+    ai: np.ndarray,
+    seconds: np.ndarray,
+    fold: np.ndarray,
+    plain: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Give verdicts before and after by thresholds of other folds, from before."""
+    guess = {label: probability_of(values) for label, values in logits.items()}
+    found = {label: np.full(len(ai), "", dtype="<U9") for label in logits}
+    for number in sorted(set(fold.tolist())):
+        test, rest = fold == number, plain & (fold != number)
+        limits = choose_thresholds(guess["before"][rest], ai[rest], seconds[rest])
+        for label, verdict in found.items():
+            verdict[test] = limits.verdicts(guess[label][test], seconds=seconds[test], withheld=withheld[label][test])
     return found
 
 
