@@ -194,6 +194,7 @@ def row_of(item: Result | FileError) -> dict[str, Any]:
         "error": None,
         "model_version": item.model_version,
         "effort": item.effort,
+        "speed": item.speed,
     }
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import AidetectError, FileMissingError, FolderError, LabelsError
-from .labels import AUDIO_SUFFIXES, PATH_COLUMNS, csv_rows
+from .labels import AUDIO_SUFFIXES, PATH_COLUMNS, csv_rows, path_of, why_closed
 
 __all__ = ["catalogue", "in_words_of", "why_unread"]
 
@@ -25,8 +25,9 @@ def catalogue(
     source : path
         A folder, searched with everything below it by the endings of names, hidden files, pipes and devices left out;
         a text file with one path a line; or a CSV file with a column ``path`` or ``file``. Relative paths in a list
-        start at the list's own folder. What a list names is taken whatever its ending; what is missing becomes an error
-        when scored. A CSV may separate its columns by commas, semicolons or tabs.
+        start at the list's own folder. What a list names is taken whatever its ending; what is missing, or can be no
+        file's name, becomes an error when scored. A CSV may separate its columns by commas, semicolons or tabs, and
+        write their names in capitals.
     include, exclude : sequence of str
         Shell patterns (``live/*``, ``*.flac``) on the path as written below the folder or in the list. Without
         `include` everything is in.
@@ -44,9 +45,9 @@ def catalogue(
     FileMissingError
         No such folder or list.
     LabelsError
-        A list that cannot be read.
+        An empty path, or a list that cannot be read.
     """
-    source = Path(source)
+    source = path_of(source)
     if source.is_dir():
         reason = why_unread(source)
         if reason:
@@ -67,7 +68,7 @@ def why_unread(folder: str | os.PathLike[str]) -> str:
     except NotADirectoryError:
         return ""
     except OSError as error:
-        return f"{folder}: the folder cannot be read ({error.strerror or error}); check its permissions."
+        return why_closed(folder, error)
     return ""
 
 
@@ -124,7 +125,7 @@ def _lines(source: Path) -> Iterator[str]:
         with source.open(encoding="utf-8-sig", newline="\n") as file:
             for line in file:
                 name = line.rstrip("\r\n")
-                if name.strip() and "\0" not in name:
+                if name.strip():
                     yield name
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(f"{source}: cannot be read as a list of paths in UTF-8 ({error}).") from None
@@ -137,10 +138,11 @@ def _column(source: Path) -> Iterator[str]:
             rows = csv_rows(file)
             column = next((c for c in PATH_COLUMNS if c in (rows.fieldnames or ())), None)
             if column is None:
-                raise LabelsError(f"{source}: the first line must name a column 'path' or 'file'.")
+                found = ", ".join(rows.fieldnames or ()) or "nothing"
+                raise LabelsError(f"{source}: the first line must name a column 'path' or 'file'; found {found}.")
             for row in rows:
                 name = row[column] or ""
-                if name.strip() and "\0" not in name:
+                if name.strip():
                     yield name
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"{source}: cannot be read as a CSV file in UTF-8 ({error}).") from None

@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def model(sub: argparse._ActionsContainer) -> None:
         sub.add_argument(
-            "-m", "--model", metavar="MODEL", help="model file (default: the one that comes with aidetect)"
+            "-m", "--model", type=_name, metavar="MODEL", help="model file (default: the one that comes with aidetect)"
         )
 
     def effort(sub: argparse.ArgumentParser) -> None:
@@ -121,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
 
     def store(sub: argparse.ArgumentParser) -> None:
         where = sub.add_mutually_exclusive_group()
-        where.add_argument("--store", metavar="FOLDER", help="keep features here, so that no file is measured twice")
+        where.add_argument(
+            "--store", type=_name, metavar="FOLDER", help="keep features here, so that no file is measured twice"
+        )
         where.add_argument(
             "--keep", action="store_const", dest="store", const=own_store, help="keep features in the user's own cache"
         )
@@ -130,11 +132,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "labels",
             nargs="*",
+            type=_name,
             metavar="LABELS",
             help="CSV file with the columns path,label; or a feature table's folder",
         )
-        sub.add_argument("--human", action="append", default=[], metavar="FOLDER", help="a folder of people's music")
-        sub.add_argument("--ai", action="append", default=[], metavar="FOLDER", help="a folder of AI-generated music")
+        for option, music in (("--human", "people's music"), ("--ai", "AI-generated music")):
+            sub.add_argument(
+                option, action="append", type=_name, default=[], metavar="FOLDER", help=f"a folder of {music}"
+            )
         store(sub)
         work(sub)
 
@@ -145,8 +150,12 @@ def _parser() -> argparse.ArgumentParser:
     model(sub)
 
     sub = command("batch", "score a folder, or the files of a list, into a table", _batch)
-    sub.add_argument("source", metavar="SOURCE", help="a folder, a text file of paths, or a CSV with a column 'path'")
-    sub.add_argument("-o", "--output", required=True, metavar="FILE", help="a new .csv, .jsonl or .parquet file")
+    sub.add_argument(
+        "source", type=_name, metavar="SOURCE", help="a folder, a text file of paths, or a CSV with a column 'path'"
+    )
+    sub.add_argument(
+        "-o", "--output", required=True, type=_name, metavar="FILE", help="a new .csv, .jsonl or .parquet file"
+    )
     sub.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped, or add new files")
     sub.add_argument("--include", action="append", default=[], metavar="GLOB", help="only paths like this: 'live/*'")
     sub.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="no paths like this: '*.wav'")
@@ -159,7 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     model(sub)
 
     sub = command("cache", "show or clear the features that --keep or --store FOLDER kept", _cache)
-    sub.add_argument("folder", nargs="?", metavar="FOLDER", default=own_store, help="by default that of --keep")
+    sub.add_argument(
+        "folder", nargs="?", type=_name, metavar="FOLDER", default=own_store, help="by default that of --keep"
+    )
     sub.add_argument("--limit", type=_positive, metavar="GB", help="remove what was used longest ago beyond this size")
     sub.add_argument("--clear", action="store_true", help="remove everything")
 
@@ -169,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", "train a model on labelled tracks", _train)
     measured(sub)
-    sub.add_argument("-o", "--output", required=True, metavar="MODEL", help="where the model is written")
+    sub.add_argument("-o", "--output", required=True, type=_name, metavar="MODEL", help="where the model is written")
     sub.add_argument("--version-name", metavar="NAME", help="name of the model (default: that of the file)")
     sub.add_argument(
         "--augment", type=_number, metavar="N", help="altered copies made of every track (default: 1, with --add 2)"
@@ -180,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="excerpts of every human track passed through a simulated decoder (default: 1)",
     )
-    sub.add_argument("--save-table", metavar="FOLDER", help="keep the measured features as a table there")
+    sub.add_argument("--save-table", type=_name, metavar="FOLDER", help="keep the measured features as a table there")
     sub.add_argument(
         "--max-false-positives",
         type=_rate,
@@ -189,10 +200,13 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     added = sub.add_argument_group("a new generator for a model, instead of training it from labels")
-    added.add_argument("--add", metavar="FOLDER", help="some 20 tracks of it")
+    added.add_argument("--add", type=_name, metavar="FOLDER", help="some 20 tracks of it")
     added.add_argument("--generator", metavar="NAME", help="its name")
     added.add_argument(
-        "--table", metavar="FOLDER", help="feature table the model was trained on (default: the one of aidetect)"
+        "--table",
+        type=_name,
+        metavar="FOLDER",
+        help="feature table the model was trained on (default: the one of aidetect)",
     )
     model(added)
 
@@ -208,8 +222,14 @@ def _parser() -> argparse.ArgumentParser:
     model(sub)
 
     sub = command("demo", "make a tune, alter it like a neural decoder would, and score both", _demo)
-    sub.add_argument("--keep", metavar="FOLDER", help="write the two tunes there as WAV files")
+    sub.add_argument("--keep", type=_name, metavar="FOLDER", help="write the two tunes there as WAV files")
     return parser
+
+
+def _name(text: str) -> str:
+    if not text.strip():  # an empty path means the current folder, which nobody named
+        raise argparse.ArgumentTypeError("the path is empty; name a file or folder")
+    return text
 
 
 def _positive(text: str) -> float:
@@ -361,7 +381,7 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _tracks(args: argparse.Namespace) -> Any:
-    from .labels import from_folders, read_labels
+    from .labels import distinct, from_folders, read_labels
 
     if len(args.labels) == 1 and Path(args.labels[0]).is_dir() and not (args.human or args.ai):
         return args.labels[0]
@@ -369,7 +389,7 @@ def _tracks(args: argparse.Namespace) -> Any:
     tracks += from_folders(human=args.human, ai=args.ai)
     if not tracks:
         raise LabelsError("nothing to work on: give a labels file, or folders with --human and --ai.")
-    return tracks
+    return distinct(tracks)
 
 
 def _table(args: argparse.Namespace) -> tuple[FeatureTable, int]:
@@ -417,6 +437,7 @@ def _refuse(args: argparse.Namespace, options: Mapping[str, str], why: str) -> N
 def _train(args: argparse.Namespace) -> int:
     from .dataset import save_table
     from .modelfile import check_destination
+    from .splits import MIN_SOURCES, fewest_groups
     from .store import make_folder
     from .training import train
 
@@ -435,8 +456,9 @@ def _train(args: argparse.Namespace) -> int:
     _tell(f"training on {len(table)} rows ...")
     detector = train(table, out=args.output, version=args.version_name, jobs=args.jobs, max_false_positive_rate=rate)
     m = detector.about["metrics"]
+    where = "sources outside training" if fewest_groups(table) >= MIN_SOURCES else "other tracks of the same sources"
     print(
-        f"{printable(args.output)}: on sources outside training AUROC {m['auroc']}, {m['found']:.1%} of AI found, "
+        f"{printable(args.output)}: on {where} AUROC {m['auroc']}, {m['found']:.1%} of AI found, "
         f"{m['false_positives']:.1%} of people's music called AI (of {m['human']} tracks; the true rate may be up to "
         f"{m['false_positives_high']:.1%} at 95 % confidence), {m['uncertain']:.1%} uncertain."
     )

@@ -24,11 +24,21 @@ from .experts import Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
 from .inputs import in_words
-from .labels import LabelledTrack, read_labels
+from .labels import LabelledTrack, path_of, read_labels
 from .modulation import RATES
 from .store import FeatureStore, content_key, make_folder
 
-__all__ = ["FeatureTable", "build_table", "excerpt", "load_table", "measure", "save_table", "table_of"]
+__all__ = [
+    "FeatureTable",
+    "build_table",
+    "concatenate",
+    "excerpt",
+    "left_out_words",
+    "load_table",
+    "measure",
+    "save_table",
+    "table_of",
+]
 
 Floats = npt.NDArray[np.float32]
 
@@ -212,7 +222,7 @@ def table_of(
 ) -> FeatureTable:
     """Measure labelled tracks, or read a saved table; parameters as in :func:`aidetect.train`."""
     if isinstance(labels, str | os.PathLike):
-        if Path(labels).is_dir():
+        if path_of(labels).is_dir():
             return load_table(labels)
         labels = read_labels(labels)
     kept = FeatureStore(make_folder(store)) if store is not None else None
@@ -278,9 +288,13 @@ def build_table(
         why = f"; the first: {next(iter(left_out.values()))}" if left_out else "."
         raise LabelsError(f"none of the labelled tracks could be measured{why}")
     if left_out and report is None:
-        count, first = len(left_out), next(iter(left_out.values()))
-        warnings.warn(f"{count} of {len(tracks)} tracks left out; the first: {first}", stacklevel=2)
+        warnings.warn(left_out_words(list(left_out.values()), total=len(tracks)), stacklevel=2)
     return replace(found.table(), twins=_values_only(twins.table()) if twins.rows else None)
+
+
+def left_out_words(errors: Sequence[str], *, total: int) -> str:
+    """Say how many tracks of all are left out, and what is wrong with the first."""
+    return f"{len(errors)} of {total} tracks left out; the first: {errors[0]}"
 
 
 class _Rows:

@@ -95,9 +95,9 @@ class Batch:
         store: str | os.PathLike[str] | None = None,
         effort: Effort = "full",
     ) -> None:
+        self._kind = kind_of(output)  # first: a name without an ending may be no name at all
         self.output = Path(output)
         self._part = self.output.with_name(self.output.name + ".part")
-        self._kind = kind_of(output)
         journal = journal_path(output)
         if self.output.is_dir():
             raise OutputError(f"{self.output}: this is a folder; give the name of the table to write.")

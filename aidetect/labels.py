@@ -13,7 +13,18 @@ from typing import TextIO
 
 from .errors import LabelsError
 
-__all__ = ["AUDIO_SUFFIXES", "CLASSES", "PATH_COLUMNS", "LabelledTrack", "csv_rows", "from_folders", "read_labels"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "CLASSES",
+    "PATH_COLUMNS",
+    "LabelledTrack",
+    "csv_rows",
+    "distinct",
+    "from_folders",
+    "path_of",
+    "read_labels",
+    "why_closed",
+]
 
 CLASSES = ("human", "ai")
 """The two labels a model is trained on; rows with other labels are left out."""
@@ -43,6 +54,10 @@ class LabelledTrack:
         Song it is a version of; versions never stand on both sides either.
     generator, artist, vocals, codec : str
         Empty where unknown. Used for weights, tables and the gate of the vocal family, never as features.
+    extra : dict of str to str
+        Other columns of the file.
+    place : str
+        Where it is listed, for messages: a line of a labels file, or a folder.
     """
 
     path: Path
@@ -54,6 +69,7 @@ class LabelledTrack:
     vocals: str = ""
     codec: str = ""
     extra: dict[str, str] = field(default_factory=dict, compare=False)
+    place: str = field(default="", compare=False)
 
 
 def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSES) -> list[LabelledTrack]:
@@ -62,21 +78,22 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
     Parameters
     ----------
     path : path
-        UTF-8, separated by commas, semicolons or tabs, one header line. Relative paths in it start at its own folder.
+        UTF-8, separated by commas, semicolons or tabs, one header line, in which case and spaces around names do not
+        matter. Relative paths in it start at its own folder.
     classes : sequence of str
         Labels to keep.
 
     Returns
     -------
     list of LabelledTrack
-        In the order of the file.
+        In the order of the file, each audio file once, as in :func:`distinct`.
 
     Raises
     ------
     LabelsError
-        No such file, no such column, an unknown label, or nothing left.
+        No such file, no such column, an unknown label, two labels of one file, or nothing left.
     """
-    path = Path(path)
+    path = path_of(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv_rows(file)
@@ -102,7 +119,7 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
         label = text.get("label", "").lower()
         if label in classes and text.get(name):
             file_path = Path(text[name])
-            tracks.append(_track(text, path.parent / file_path, label))
+            tracks.append(_track(text, path.parent / file_path, label, place=f"{path}, line {line}"))
         elif label not in (*classes, *CLASSES, *_OTHER):
             raise LabelsError(f"{path}, line {line}: label '{label}' is not one of {', '.join(CLASSES)}.")
         elif label in classes:
@@ -115,18 +132,84 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
             "album or one service account, the measured rates are too good.",
             stacklevel=2,
         )
-    return tracks
+    return distinct(tracks)
+
+
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """Return a path as an object; an empty one, which would mean the current folder, raises LabelsError."""
+    if not os.fspath(path).strip():
+        raise LabelsError("the path is empty; name a file or folder.")
+    return Path(path)
 
 
 def csv_rows(file: TextIO) -> csv.DictReader[str]:
-    """Read rows of a CSV file whose first line tells what separates its columns: comma, semicolon or tab."""
+    """Read rows of a CSV file whose first line tells what separates its columns: comma, semicolon or tab.
+
+    Names of columns come in small letters and without spaces around them, except where another one is called so.
+    """
     header = file.readline()
     columns = {delimiter: next(csv.reader([header], delimiter=delimiter), []) for delimiter in _DELIMITERS}
-    fitting = (delimiter for delimiter, names in columns.items() if any(name in names for name in PATH_COLUMNS))
-    return csv.DictReader(chain([header] if header else [], file), delimiter=next(fitting, ","))
+    fitting = (d for d, names in columns.items() if any(name in _plain(names) for name in PATH_COLUMNS))
+    rows = csv.DictReader(chain([header] if header else [], file), delimiter=next(fitting, ","))
+    rows.fieldnames = _plain(rows.fieldnames or [])
+    return rows
 
 
-def _track(text: dict[str, str], path: Path, label: str) -> LabelledTrack:
+def _plain(names: Sequence[str]) -> list[str]:
+    plain = [name.strip().lower() for name in names]
+    return [name if new in names else new for name, new in zip(names, plain, strict=True)]
+
+
+def distinct(tracks: Sequence[LabelledTrack]) -> list[LabelledTrack]:
+    """Take every file once, as it was listed first: whatever is counted would count it twice.
+
+    Links and ways of writing a path do not make a file another one. Where the second listing names another source, the
+    first counts too, so that a file never stands on both sides of a split.
+
+    Raises
+    ------
+    LabelsError
+        A file has two labels.
+
+    Warns
+    -----
+    UserWarning
+        How many are listed again, and where the first of them is.
+    """
+    first: dict[str, LabelledTrack] = {}
+    again: list[tuple[LabelledTrack, LabelledTrack]] = []
+    for track in tracks:
+        file = _real(track.path)
+        before = first.get(file)
+        if before is None:
+            first[file] = track
+            continue
+        if before.label != track.label:
+            raise LabelsError(
+                f"{track.path}: labelled '{before.label}' in {before.place or 'one place'} and '{track.label}' in "
+                f"{track.place or 'another'}; a file has one label."
+            )
+        again.append((before, track))
+    if again:
+        moved = sum(before.source != track.source for before, track in again)
+        example = again[0][1]
+        warnings.warn(
+            f"{len(again)} of {len(tracks)} listed files are listed before"
+            f"{f' ({moved} of them under another source)' if moved else ''}, the first of them {example.path}"
+            f"{f' in {example.place}' if example.place else ''}; every file is taken once, as it is listed first.",
+            stacklevel=3,
+        )
+    return list(first.values())
+
+
+def _real(path: Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # no file can have such a name
+        return str(path)
+
+
+def _track(text: dict[str, str], path: Path, label: str, *, place: str) -> LabelledTrack:
     known = (*PATH_COLUMNS, "label", "source", "group", "generator", "artist", "vocals", "codec")
     return LabelledTrack(
         path=path,
@@ -138,6 +221,7 @@ def _track(text: dict[str, str], path: Path, label: str) -> LabelledTrack:
         vocals=text.get("vocals", ""),
         codec=text.get("codec", ""),
         extra={key: value for key, value in text.items() if key not in known},
+        place=place,
     )
 
 
@@ -156,25 +240,30 @@ def from_folders(
     Raises
     ------
     LabelsError
-        A folder does not exist or holds no audio file.
+        A folder does not exist or holds no audio file, or a file is in folders of both kinds.
     """
     tracks = []
     for label, folders in (("human", human), ("ai", ai)):
-        for folder in map(Path, folders):
+        for folder in map(path_of, folders):
             unread: list[OSError] = []
             files = sorted(_audio_below(folder, unread))
+            if not files and not folder.exists():
+                raise LabelsError(f"{folder}: no such folder.")
             if not files:
-                reason = f" that can be read ({unread[0].strerror or unread[0]})" if unread and folder.exists() else ""
-                raise LabelsError(f"{folder}: no such folder, or no audio file in it{reason}.")
+                reason = f" {why_closed(unread[0].filename, unread[0])}" if unread else ""
+                raise LabelsError(f"{folder}: no audio file in it.{reason}")
             for error in unread:
-                warnings.warn(
-                    f"{error.filename}: the folder cannot be read ({error.strerror or error}); what it holds is left "
-                    "out.",
-                    stacklevel=2,
-                )
+                warnings.warn(f"{why_closed(error.filename, error)} What it holds is left out.", stacklevel=2)
             name = generator if label == "ai" else ""
-            tracks += [LabelledTrack(p, label, source=str(p.parent), generator=name) for p in files]
-    return tracks
+            tracks += [
+                LabelledTrack(p, label, source=str(p.parent), generator=name, place=f"folder {folder}") for p in files
+            ]
+    return distinct(tracks)
+
+
+def why_closed(folder: str | os.PathLike[str], error: OSError) -> str:
+    """Say that a folder cannot be read, and why."""
+    return f"{folder}: the folder cannot be read ({error.strerror or error}); check its permissions."
 
 
 def _audio_below(folder: Path, unread: list[OSError]) -> Iterator[Path]:

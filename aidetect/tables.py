@@ -27,12 +27,19 @@ COLUMNS = (
     "error",
     "model_version",
     "effort",
+    "speed",
 )
-"""Columns of a table of scores."""
+"""Columns of a table of scores.
+
+``path``; ``verdict``, ``probability``, the log-odds of the three families (empty where one abstains), ``duration`` in
+seconds, ``sample_rate`` in Hz, ``warnings`` separated by semicolons, ``effort`` and ``speed`` as in
+:class:`~aidetect.result.Result`; ``error`` where a file could not be scored, and then nothing else but ``path`` and
+``model_version``. Rows taken from a journal that was written before a column was there leave it empty.
+"""
 KINDS = (".csv", ".jsonl", ".parquet")
 """Endings of names, each of its own format."""
 
-_NUMBERS = ("probability", "compression", "shimmer", "vocals", "duration")
+_NUMBERS = ("probability", "compression", "shimmer", "vocals", "duration", "speed")
 _GROUP = 4096  # rows that Parquet writes at a time
 
 
@@ -152,8 +159,13 @@ def _text(value: Any) -> Any:
 
 
 def _harmless(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep spreadsheets from reading a file name or a message as a formula (OWASP, CSV injection)."""
-    return {
-        key: "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-        for key, value in row.items()
-    }
+    """Keep spreadsheets from reading a file name or a message as a formula (OWASP, CSV injection).
+
+    NUL, which many readers of CSV refuse or take for the end, becomes an escape.
+    """
+    return {key: _harmless_text(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def _harmless_text(text: str) -> str:
+    text = text.replace("\0", "\\x00")
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

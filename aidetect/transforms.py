@@ -17,7 +17,23 @@ import numpy.typing as npt
 
 from .decoding import open_audio
 
-__all__ = ["CODECS", "GRID", "Transform", "codec", "draw", "low_pass", "noise", "resample", "speed"]
+__all__ = [
+    "CODECS",
+    "GRID",
+    "Transform",
+    "codec",
+    "draw",
+    "equalise",
+    "limiter",
+    "low_pass",
+    "noise",
+    "resample",
+    "reverb",
+    "shift",
+    "speed",
+    "stretch",
+    "through_rate",
+]
 
 Floats = npt.NDArray[np.float32]
 

@@ -115,6 +115,12 @@ def test_a_row_tells_excerpts_from_whole_tracks() -> None:
     assert row_of(FileError("b.mp3", "broken"))["effort"] is None
 
 
+def test_a_row_tells_at_which_speed_a_signature_fits() -> None:
+    assert row_of(Result("a.mp3", 0.9, "ai", {}, {}, speed=1.03))["speed"] == 1.03
+    assert row_of(Result("a.mp3", 0.9, "ai", {}, {}))["speed"] == 1.0
+    assert row_of(FileError("b.mp3", "broken"))["speed"] is None
+
+
 def test_row_of_a_result_is_flat(song_path: Path) -> None:
     row = row_of(aidetect.score(song_path))
     assert tuple(sorted(row)) == tuple(sorted(COLUMNS))

@@ -53,17 +53,21 @@ def test_lists_start_at_their_own_folder(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text('label,file\nai,"a,b.mp3"\nhuman,\n', encoding="utf-8")
     assert list(catalogue(tmp_path / "list.txt")) == [tmp_path / "one.mp3", Path("/abs/two.xyz")]
     assert list(catalogue(tmp_path / "list.csv")) == [tmp_path / "a,b.mp3"]
+    (tmp_path / "list.csv").write_text(" Path ,Label\na.mp3,ai\n", encoding="utf-8")
+    assert list(catalogue(tmp_path / "list.csv")) == [tmp_path / "a.mp3"]
 
 
 def test_errors_say_what_was_expected(tmp_path: Path) -> None:
     (tmp_path / "song.mp3").write_bytes(b"")
-    (tmp_path / "bad.csv").write_text("title\nx\n")
+    (tmp_path / "bad.csv").write_text("Title\nx\n")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(FolderError, match="aidetect score"):
         catalogue(tmp_path / "song.mp3")
     with pytest.raises(FileMissingError):
         catalogue(tmp_path / "none")
-    with pytest.raises(LabelsError, match="'path'"):
+    with pytest.raises(LabelsError, match="the path is empty"):
+        catalogue("")
+    with pytest.raises(LabelsError, match=r"'path' .*found title"):
         list(catalogue(tmp_path / "bad.csv"))
     with pytest.raises(LabelsError, match="UTF-8"):
         list(catalogue(tmp_path / "bad.txt"))
@@ -111,10 +115,18 @@ def test_any_bytes_are_a_list_or_an_error(data: bytes, suffix: str) -> None:
             assert str(path) in str(error)
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=("Cs",)), min_size=1)))
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=("Cs",)), min_size=1)))
 def test_a_csv_gives_back_the_names_it_was_given(written: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "list.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["path"], *([text] for text in written)])
+        assert list(catalogue(path)) == [Path(name) / text for text in written if text.strip()]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n\ufeff", exclude_categories=("Cs",)), min_size=1)))
+def test_a_list_gives_back_every_line_it_was_given(written: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "list.txt"
+        path.write_bytes("\n".join(written).encode())
         assert list(catalogue(path)) == [Path(name) / text for text in written if text.strip()]

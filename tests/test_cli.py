@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -257,17 +258,49 @@ def test_an_evaluation_on_the_tracks_of_training_says_so(
     assert ("trained on these very tracks" in capsys.readouterr().err) == own
 
 
-def test_training_states_how_high_false_positives_may_be(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sources", [2, 6])
+def test_training_states_how_high_false_positives_may_be_and_on_what(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, sources: int
 ) -> None:
     stated = {"auroc": 0.9, "found": 0.5, "false_positives": 0.0, "false_positives_high": 0.299, "uncertain": 0.4}
     made = SimpleNamespace(about={"metrics": stated | {"human": 9}})
     monkeypatch.setattr("aidetect.training.train", lambda *_, **__: made)
-    monkeypatch.setattr(cli, "_table", lambda _: ([], 0))
+    table = made_up(tracks=12)
+    rows = tuple({**row, "source": f"{row['label']} {i % sources}"} for i, row in enumerate(table.rows))
+    monkeypatch.setattr(cli, "_table", lambda _: (replace(table, rows=rows), 0))
     assert main(["train", "labels.csv", "-o", str(tmp_path / "own.model")]) == 0
     told = capsys.readouterr().out
     assert "0.0% of people's music called AI (of 9 tracks" in told
     assert "29.9%" in told
+    assert ("sources outside training" in told) == (sources > 2)
+    assert ("other tracks of the same sources" in told) == (sources == 2)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["train", "-o", "own.model", *given] for given in ([""], ["--human", ""], ["l.csv", "--store", " "])),
+        ["train", "l.csv", "-o", ""],
+        ["batch", "", "-o", "t.csv"],
+        ["batch", "music", "-o", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_told_in_words(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
+    assert "the path is empty" in capsys.readouterr().err
+
+
+def test_files_of_several_labels_files_count_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, label in (("one", "ai"), ("two", "human")):
+        (tmp_path / f"{name}.csv").write_text(f"path,label,source\na.mp3,{label},s\n")
+    lists = [str(tmp_path / f"{name}.csv") for name in ("one", "two")]
+    assert main(["train", *lists, "-o", str(tmp_path / "own.model")]) == 2
+    told = capsys.readouterr().err
+    assert "one.csv, line 2" in told
+    assert "two.csv, line 2" in told
 
 
 def test_help_shows_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,8 @@ def test_without_anybody_to_report_to_one_warning_tells(tmp_path: Path, song_pat
     assert (len(table), len(told)) == (1, 1)
     with pytest.raises(LabelsError, match=r"none .* measured; the first: .*gone\.mp3"):
         dataset.table_of(tracks)
+    with pytest.raises(LabelsError, match="the path is empty"):
+        dataset.table_of("")
 
 
 def test_places_that_cannot_be_written_to_are_told_before_anything_is_measured(

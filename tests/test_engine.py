@@ -301,7 +301,7 @@ def test_a_folder_that_cannot_be_read_is_a_row(folder: Path, tmp_path: Path, mon
 @pytest.mark.usefixtures("no_model")
 def test_rows_of_journals_of_before_have_the_columns_of_now(folder: Path, tmp_path: Path) -> None:
     path, out = folder / "0.wav", tmp_path / "t.jsonl"
-    old = {name: None for name in COLUMNS if name != "effort"} | {"path": str(path), "verdict": "ai"}
+    old = {name: None for name in COLUMNS if name not in ("effort", "speed")} | {"path": str(path), "verdict": "ai"}
     journal = Journal(journal_path(out), model="m")
     journal.put(old, stamp=Stamp.of(path), digest=digest_of(path), cost=0.0)
     journal.close()
@@ -310,7 +310,20 @@ def test_rows_of_journals_of_before_have_the_columns_of_now(folder: Path, tmp_pa
     rows = list(batch)
     batch.close()
     assert [tuple(row) for row in rows] == [COLUMNS, COLUMNS]
-    assert [(row["verdict"], row["effort"]) for row in rows] == [("ai", None), ("ai", None)]
+    assert [(row["verdict"], row["effort"], row["speed"]) for row in rows] == [("ai", None, None)] * 2
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_name_that_no_file_can_have_is_a_row(folder: Path, tmp_path: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    (tmp_path / "list.txt").write_bytes(b"a\0b.wav\n" + os.fsencode(folder / "0.wav"))
+    out = tmp_path / f"t{suffix}"
+    bad, good = score_batch(tmp_path / "list.txt", out)
+    assert (bad["path"], bad["verdict"], good["error"]) == (str(tmp_path / "a\0b.wav"), None, None)
+    assert "no such file" in bad["error"]
+    assert list(score_batch(tmp_path / "list.txt", out, resume=True)) == [bad, good]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -353,3 +366,9 @@ def test_places_that_cannot_be_written_to_are_told_at_once(folder: Path, tmp_pat
     with pytest.raises(OutputError, match="store"):
         Batch([folder / "0.wav"], tmp_path / "u.csv", store=tmp_path / "file" / "store", resume=resume)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "t.csv"]
+
+
+@pytest.mark.parametrize("output", ["", "..", "/"])
+def test_a_name_that_no_table_can_have_is_refused_in_words(output: str) -> None:
+    with pytest.raises(OutputError, match="must end in"):
+        Batch(["a.wav"], output)

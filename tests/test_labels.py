@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import os
 import warnings
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aidetect.errors import LabelsError
-from aidetect.labels import from_folders, read_labels
+from aidetect.labels import LabelledTrack, distinct, from_folders, path_of, read_labels
 
 
 def write(path: Path, text: str) -> Path:
@@ -47,6 +48,10 @@ def test_rows_of_neither_class_are_left_out(tmp_path: Path) -> None:
         ("path,label\na.mp3,robot\n", "line 2.*robot"),
         ("path,label\n,ai\n", "line 2"),
         ("path,label,source\na.mp3,resynth,s\n", "no track"),
+        (
+            "path,label,source\na.mp3,ai,s\nb.mp3,ai,s\n./a.mp3,human,t\n",
+            r"a\.mp3: .*'ai' in .*line 2 .*'human' in .*line 4",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, words: str) -> None:
@@ -74,8 +79,12 @@ def test_folders_are_searched_and_sub_folders_are_sources(tmp_path: Path) -> Non
         ("ai", "c.flac", "new"),
     ]
     assert len({t.source for t in tracks}) == 3
-    with pytest.raises(LabelsError):
+    with pytest.raises(LabelsError, match="no such folder"):
         from_folders(human=[tmp_path / "nowhere"])
+    with pytest.warns(UserWarning, match=r"1 of 3 listed files .*a\.mp3 in folder .*one"):
+        assert len(from_folders(human=[tmp_path / "h", tmp_path / "h" / "one"])) == 2
+    with pytest.raises(LabelsError, match=r"'human' in folder .*h and 'ai' in folder .*two"):
+        from_folders(human=[tmp_path / "h"], ai=[tmp_path / "h" / "two"])
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
@@ -103,6 +112,61 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytes
     assert track.path == tmp_path / "open" / "a.mp3"
     with pytest.raises(LabelsError, match="Permission denied"):
         from_folders(human=[tmp_path / "closed"])
+
+
+@pytest.mark.parametrize(
+    "header", ["Path,Label,Source,Title", " path, label , SOURCE,title", "FILE;LABEL;Source;Title"]
+)
+def test_case_and_spaces_of_headers_do_not_matter(tmp_path: Path, header: str) -> None:
+    row = "a.mp3,ai,s1,Song".replace(",", ";" if ";" in header else ",")
+    (track,) = read_labels(write(tmp_path / "l.csv", f"{header}\n{row}\n"))
+    assert (track.path.name, track.label, track.source, track.extra) == ("a.mp3", "ai", "s1", {"title": "Song"})
+
+
+def test_a_column_that_is_called_so_goes_before_one_that_is_nearly(tmp_path: Path) -> None:
+    (track,) = read_labels(write(tmp_path / "l.csv", "path,Path,label,source\na.mp3,b.mp3,ai,s\n"))
+    assert track.path.name == "a.mp3"
+
+
+def test_a_file_listed_twice_is_taken_once_as_it_is_listed_first(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").touch()
+    (tmp_path / "link.mp3").symlink_to("a.mp3")
+    rows = ["a.mp3,ai,s1", "b.mp3,human,s2", "x/../a.mp3,ai,s1", "b.mp3,human,s3", "link.mp3,ai,s1"]
+    labels = write(tmp_path / "l.csv", "path,label,source\n" + "\n".join(rows))
+    with pytest.warns(UserWarning, match=r"3 of 5 listed files .*\(1 of them under another source\).*l\.csv, line 4"):
+        tracks = read_labels(labels)
+    assert [(t.path.name, t.source) for t in tracks] == [("a.mp3", "s1"), ("b.mp3", "s2")]
+
+
+def test_files_of_several_lists_are_taken_once(tmp_path: Path) -> None:
+    one, two = (LabelledTrack(tmp_path / "a.mp3", label, "s") for label in ("ai", "human"))
+    with pytest.warns(UserWarning, match="1 of 2 listed files"):
+        assert distinct([one, one]) == [one]
+    with pytest.raises(LabelsError, match=r"a\.mp3: labelled 'ai' .* 'human'"):
+        distinct([one, two])
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_path_is_not_the_current_folder(empty: str) -> None:
+    for read in (read_labels, path_of, lambda path: from_folders(ai=[path])):
+        with pytest.raises(LabelsError, match="the path is empty"):
+            read(empty)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from("abcdef\0"), min_size=1, max_size=20), st.data())
+def test_what_is_listed_is_there_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, listed: list[str], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("l") / "l.csv"
+    names = [data.draw(st.sampled_from([name, name.upper(), f" {name} "])) for name in ("path", "label", "source")]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, *([name, "ai", "s"] for name in listed)])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        tracks = read_labels(path)
+    assert [track.path.name for track in tracks] == list(dict.fromkeys(listed))
+    assert len(told) == (len(listed) > len(tracks))
 
 
 @settings(max_examples=60, deadline=None)

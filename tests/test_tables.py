@@ -3,9 +3,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aidetect.errors import OutputError
 from aidetect.tables import COLUMNS, TableWriter, kind_of
@@ -19,7 +22,7 @@ ROWS = [
 def test_columns_keep_their_places_and_new_ones_come_after_them() -> None:
     assert (
         *("path", "verdict", "probability", "compression", "shimmer", "vocals", "duration", "sample_rate"),
-        *("warnings", "error", "model_version", "effort"),
+        *("warnings", "error", "model_version", "effort", "speed"),
     ) == COLUMNS
 
 
@@ -49,7 +52,7 @@ def test_parquet_has_types(tmp_path: Path) -> None:
     write(tmp_path / "t.parquet")
     table = parquet.read_table(tmp_path / "t.parquet")
     assert table.to_pylist() == ROWS
-    assert str(table.schema.field("probability").type) == "double"
+    assert {str(table.schema.field(name).type) for name in ("probability", "speed")} == {"double"}
     with TableWriter(tmp_path / "empty.parquet", kind=".parquet"):
         pass
     assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0
@@ -79,6 +82,18 @@ def test_names_that_are_no_utf8_leave_tables_that_are(tmp_path: Path) -> None:
     with TableWriter(tmp_path / "t.parquet", kind=".parquet") as table:
         table.write(row)
     assert shown.items() <= parquet.read_table(tmp_path / "t.parquet").to_pylist()[0].items()
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+def test_any_name_comes_back_from_a_csv_and_holds_no_nul(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        with TableWriter(path, kind=".csv") as table:
+            table.write(dict.fromkeys(COLUMNS) | {"path": name})
+        assert b"\0" not in path.read_bytes()
+        with path.open(newline="", encoding="utf-8") as file:
+            (row,) = csv.DictReader(file)
+    assert row["path"] in (shown := name.replace("\0", "\\x00"), f"'{shown}")
 
 
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
