@@ -17,12 +17,13 @@ from .errors import TrainingError
 from .features import FAMILIES
 from .fitting import RECIPES, usable
 from .heldout import out_of_family, out_of_source
+from .kin import family_of
 from .labels import LabelledTrack
 from .splits import MIN_SOURCES, fewest_groups, folds_of
 from .stacking import Lesson, cross_fitted
-from .verdicts import cross_verdicts, wilson
+from .verdicts import cross_verdicts, design_effect, rate_interval, wilson
 
-__all__ = ["Evaluation", "Metrics", "cross_validate", "evaluate", "metrics", "wilson"]
+__all__ = ["Evaluation", "Metrics", "cross_validate", "evaluate", "metrics", "rate_interval", "wilson"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -45,11 +46,17 @@ class Metrics:
     tpr_at_5, tpr_at_1 : float
         Share of AI tracks found where 5 % and 1 % of the human tracks are flagged.
     brier, calibration_error : float
-        Brier score, and expected calibration error over ten bins, both classes weighing the same.
-    false_positives, false_positives_high : float
-        Share of human tracks with the verdict ``ai``, and the upper end of its 95 % interval (Wilson 1927).
-    found, missed, uncertain : float
-        Shares of AI tracks with the verdicts ``ai`` and ``human``, and of all tracks with ``uncertain``.
+        Brier score, and expected calibration error over ten bins, both classes weighing the same; NaN without one.
+    false_positives, false_positives_low, false_positives_high : float
+        Share of human tracks with the verdict ``ai``, and the ends of its 95 % interval by sources
+        (:func:`~aidetect.verdicts.rate_interval`).
+    found, found_low, found_high, missed, uncertain : float
+        Share of AI tracks with the verdict ``ai`` and its interval, shares of AI tracks with ``human``, and of all
+        tracks with ``uncertain``.
+    human_sources, ai_sources, flagged_sources : int
+        Sources of the tracks, and those of human tracks of which one has the verdict ``ai``.
+    human_effective, ai_effective : float
+        Of so many tracks, each of a source of its own, the two shares would be as uncertain.
     """
 
     human: int
@@ -60,10 +67,18 @@ class Metrics:
     brier: float
     calibration_error: float
     false_positives: float
+    false_positives_low: float
     false_positives_high: float
     found: float
+    found_low: float
+    found_high: float
     missed: float
     uncertain: float
+    human_sources: int
+    ai_sources: int
+    flagged_sources: int
+    human_effective: float
+    ai_effective: float
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Return plain numbers, rounded to four digits; NaN becomes None."""
@@ -90,7 +105,7 @@ def tpr_at(probability: Floats, ai: Mask, rate: float) -> float:
     return float(np.mean(probability[ai] > limit))
 
 
-def metrics(probability: Floats, ai: Mask, verdict: Words) -> Metrics:
+def metrics(probability: Floats, ai: Mask, verdict: Words, source: Words | None = None) -> Metrics:
     """Compute all figures.
 
     Parameters
@@ -101,28 +116,58 @@ def metrics(probability: Floats, ai: Mask, verdict: Words) -> Metrics:
         Truth.
     verdict : ndarray of str, shape (tracks,)
         ``"ai"``, ``"human"`` or ``"uncertain"``.
+    source : ndarray of str, shape (tracks,), optional
+        Where tracks come from; by default, and where empty, each from a source of its own.
     """
-    humans = int((~ai).sum())
-    flagged = int((verdict[~ai] == "ai").sum())
+    sources = _told_apart(np.full(len(ai), "") if source is None else source)
+    flagged = verdict == "ai"
     weight = _balanced(ai)
+    both = bool(ai.any() and not ai.all())
+    wrong_low, wrong_high = rate_interval(flagged[~ai], sources[~ai])
+    found_low, found_high = rate_interval(flagged[ai], sources[ai])
+    return Metrics(
+        human=int((~ai).sum()),
+        ai=int(ai.sum()),
+        **_rates(probability, ai, verdict),
+        brier=float(np.sum(weight * (probability - ai) ** 2) / weight.sum()) if both else float("nan"),
+        calibration_error=_calibration_error(probability, ai) if both else float("nan"),
+        false_positives_low=wrong_low,
+        false_positives_high=wrong_high,
+        found_low=found_low,
+        found_high=found_high,
+        human_sources=len(set(sources[~ai].tolist())),
+        ai_sources=len(set(sources[ai].tolist())),
+        flagged_sources=len(set(sources[flagged & ~ai].tolist())),
+        human_effective=float((~ai).sum()) / design_effect(flagged[~ai], sources[~ai]),
+        ai_effective=float(ai.sum()) / design_effect(flagged[ai], sources[ai]),
+    )
+
+
+def _rates(probability: Floats, ai: Mask, verdict: Words) -> dict[str, float]:
+    """Figures that need neither sources nor calibration, by their names in :class:`Metrics`."""
 
     def share(mask: Mask) -> float:
         return float(mask.mean()) if mask.size else float("nan")
 
-    return Metrics(
-        human=humans,
-        ai=int(ai.sum()),
-        auroc=auroc(probability, ai),
-        tpr_at_5=tpr_at(probability, ai, 0.05),
-        tpr_at_1=tpr_at(probability, ai, 0.01),
-        brier=float(np.sum(weight * (probability - ai) ** 2) / weight.sum()),
-        calibration_error=_calibration_error(probability, ai),
-        false_positives=flagged / humans if humans else float("nan"),
-        false_positives_high=wilson(flagged, humans)[1],
-        found=share(verdict[ai] == "ai"),
-        missed=share(verdict[ai] == "human"),
-        uncertain=share(verdict == "uncertain"),
-    )
+    return {
+        "auroc": auroc(probability, ai),
+        "tpr_at_5": tpr_at(probability, ai, 0.05),
+        "tpr_at_1": tpr_at(probability, ai, 0.01),
+        "found": share(verdict[ai] == "ai"),
+        "missed": share(verdict[ai] == "human"),
+        "false_positives": share(verdict[~ai] == "ai"),
+        "uncertain": share(verdict == "uncertain"),
+    }
+
+
+def _ends(figures: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(figures, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _told_apart(source: Words) -> Words:
+    """Name sources that have no name by the number of the row."""
+    return np.array([name or f"row {i}" for i, name in enumerate(source.tolist())], dtype=np.str_)
 
 
 def reliability(probability: Floats, ai: Mask) -> list[tuple[float, float, int]]:
@@ -216,17 +261,55 @@ class Evaluation:
 
     def known_generators(self, *, least: int = 3) -> Mask:
         """Which AI tracks come from generators of which training held at least `least` tracks of other sources."""
-        generator = np.array([row.get("generator", "") for row in self.rows], dtype=np.str_)
+        return self._met(lambda name: name, least)
+
+    def known_families(self, *, least: int = 3) -> Mask:
+        """Which AI tracks come from generators of whose family (:func:`~aidetect.kin.family_of`) it held as many."""
+        return self._met(family_of, least)
+
+    def _met(self, kind_of: Callable[[str], str], least: int) -> Mask:
+        kind = np.array([kind_of(row.get("generator", "")) for row in self.rows], dtype=np.str_)
         known = np.zeros(len(self.rows), dtype=bool)
-        for name in sorted(set(generator[self.ai].tolist())):
-            own = self.ai & (generator == name)
+        for name in sorted(set(kind[self.ai].tolist())):
+            own = self.ai & (kind == name)
             for number in sorted(set(self.fold[own].tolist())):
                 known[own & (self.fold == number)] = (own & (self.fold != number)).sum() >= least
         return known
 
+    @property
+    def sources(self) -> Words:
+        """Where tracks come from, shape (tracks,)."""
+        return _told_apart(np.array([row.get("source", "") for row in self.rows], dtype=np.str_))
+
     def over(self, rows: Mask) -> Metrics:
         """Figures over some of the tracks."""
-        return metrics(self.probability[rows], self.ai[rows], self.verdict[rows])
+        return metrics(self.probability[rows], self.ai[rows], self.verdict[rows], self.sources[rows])
+
+    def intervals(self, *, draws: int = 1000, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """95 % intervals of AUROC and rates, by drawing sources with replacement, people's and AI's apart.
+
+        Parameters
+        ----------
+        draws, seed : int
+            Bootstrap samples (Efron and Tibshirani 1993, of clusters), and of their random numbers.
+
+        Returns
+        -------
+        dict of str to (float, float)
+            By the names of :class:`Metrics`. They hold for the thresholds as they are: those are not chosen anew.
+        """
+        rng = np.random.default_rng(seed)
+        sources = self.sources
+        by_class = [
+            [np.flatnonzero(side & (sources == name)) for name in sorted(set(sources[side].tolist()))]
+            for side in (self.ai, ~self.ai)
+        ]
+        found: dict[str, list[float]] = {}
+        for _ in range(draws):
+            rows = np.concatenate([own[i] for own in by_class for i in rng.integers(0, max(len(own), 1), len(own))])
+            for name, figure in _rates(self.probability[rows], self.ai[rows], self.verdict[rows]).items():
+                found.setdefault(name, []).append(figure)
+        return {name: _ends(figures) for name, figures in found.items()}
 
     def alone(self) -> dict[str, tuple[float, float, float]]:
         """AUROC and rates at 5 % and 1 % of every family and expert by itself; NaN where it abstains is left out."""

@@ -90,7 +90,8 @@ def train(
     Warns
     -----
     UserWarning
-        Tracks are left out, a class comes from too few sources, or the model tells little more than chance.
+        Tracks are left out, a class comes from too few sources, the human tracks are too few to promise the bound, or
+        the model tells little more than chance.
     """
     if not 0.0 < max_false_positive_rate < 1.0:
         raise ValueError("max_false_positive_rate must lie between 0 and 1")
@@ -153,6 +154,11 @@ def fit_detector(
     ------
     TrainingError
         Too few tracks of a class.
+
+    Warns
+    -----
+    UserWarning
+        A class comes from too few sources, or too few human tracks to promise the bound.
     """
     ai = table.column("label") == "ai"
     plain = table.column("variant") == ""
@@ -191,15 +197,16 @@ def fit_detector(
         max_miss_rate=max_miss_rate,
     )
     length = np.array([length_of(s) for s in table.seconds().tolist()])
+    source = table.column("source")
     about = {
         "version": version,
         "data": table.digest(),
         "tracks": {"human": int((plain & ~ai).sum()), "ai": int((plain & ai).sum())},
         "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
         "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
-        "metrics": metrics(probability[plain], ai[plain], verdicts[plain]).to_dict(),
+        "metrics": metrics(probability[plain], ai[plain], verdicts[plain], source[plain]).to_dict(),
         "metrics_by_length": {
-            name: metrics(probability[rows], ai[rows], verdicts[rows]).to_dict()
+            name: metrics(probability[rows], ai[rows], verdicts[rows], source[rows]).to_dict()
             for name, rows in ((name, plain & (length == name)) for name in LENGTHS)
             if len(set(ai[rows].tolist())) == len(CLASSES)
         },

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SHORT", "Thresholds", "choose_thresholds", "cross_verdicts", "wilson"]
+__all__ = [
+    "SHORT",
+    "Thresholds",
+    "choose_thresholds",
+    "cross_verdicts",
+    "design_effect",
+    "rate_interval",
+    "wilson",
+]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.str_]
 
 SHORT = 60.0
 """Seconds below which a track has thresholds of its own: short excerpts are judged with less to go by."""
@@ -18,15 +28,17 @@ SHORT = 60.0
 _SURE, _SURE_SHORT = 1.6449, 0.8416  # one-sided 95 and 80 %: how sure a bound must be
 _FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
 _TOP = 0.9999
+_LIKENESS = 0.5  # intraclass correlation of errors taken for granted; 0.52 among people's tracks of the shipped table
+_DOUBT = 2.0  # sources that this assumption counts as
 
 
-def wilson(count: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
+def wilson(count: float, total: float, *, z: float = 1.96) -> tuple[float, float]:
     """Interval of a share (Wilson, JASA 22, 1927).
 
     Parameters
     ----------
-    count, total : int
-        So many of so many.
+    count, total : float
+        So many of so many; effective numbers need not be whole.
     z : float
         Quantile of the normal distribution; by default that of a confidence of 95 %.
 
@@ -35,13 +47,63 @@ def wilson(count: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
     low, high : float
         0 and 1 where `total` is 0.
     """
-    if total == 0:
+    if total <= 0:
         return 0.0, 1.0
     p = count / total
     centre = p + z * z / (2 * total)
     half = z * float(np.sqrt(p * (1 - p) / total + z * z / (4 * total * total)))
     scale = 1 + z * z / total
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def rate_interval(flags: Mask, sources: Words) -> tuple[float, float]:
+    """95 % interval of a share among tracks that come from few sources: Wilson's, on n over the design effect.
+
+    Parameters
+    ----------
+    flags : ndarray of bool, shape (tracks,)
+        Which tracks count.
+    sources : ndarray of str, shape (tracks,)
+        Where each comes from: tracks of one source err together.
+
+    Returns
+    -------
+    low, high : float
+        0 and 1 where there are no tracks.
+    """
+    total = len(flags) / design_effect(flags, sources)
+    return wilson(float(flags.mean()) * total if len(flags) else 0.0, total)
+
+
+def design_effect(flags: Mask, sources: Words) -> float:
+    """Tell how many tracks of these sources say as much about a share as one track of a source of its own would.
+
+    Parameters
+    ----------
+    flags, sources
+        As in :func:`rate_interval`.
+
+    Returns
+    -------
+    float
+        At least 1: the variance of the share over sources, ``G / (G - 1) * sum((y_g - p n_g)^2) / n^2`` with `y_g` of
+        the `n_g` tracks of each of `G` sources flagged, over the binomial one, ``p (1 - p) / (n - 1)`` (Rao and Scott,
+        Biometrics 48, 1992). Few flagged sources tell little of that, and none nothing: what it lacks of Kish's
+        ``1 + (sum(n_g^2) / n - 1) * rho`` (Survey Sampling, 1965) with an intraclass correlation of 0.5 is added by
+        ``2 / (2 + k)``, with `k` the sources that have flagged tracks, or if they are fewer, others.
+    """
+    if not len(flags):
+        return 1.0
+    _, which, sizes = np.unique(sources, return_inverse=True, return_counts=True)
+    counts = np.bincount(which, weights=flags)
+    n, groups, share = len(flags), len(sizes), float(flags.mean())
+    assumed = 1.0 + (float(np.sum(sizes**2)) / n - 1.0) * _LIKENESS
+    found = 1.0
+    if groups > 1 and 0.0 < share < 1.0:
+        spread = groups / (groups - 1) * float(np.sum((counts - share * sizes) ** 2))
+        found = max(1.0, spread / n**2 * (n - 1) / (share * (1.0 - share)))
+    telling = min(int((counts > 0).sum()), int((counts < sizes).sum()))
+    return found + _DOUBT / (_DOUBT + telling) * max(assumed - found, 0.0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +119,8 @@ class Thresholds:
     ai_short, human_short : float, optional
         The same for tracks under :data:`SHORT` seconds; by default as for all others.
     max_false_positive_rate, max_miss_rate : float
-        The bounds, as estimated on tracks of sources outside training.
+        The bounds aimed at on tracks of sources outside training; :class:`~aidetect.evaluation.Metrics` tell how far
+        they are kept.
     """
 
     ai: float
@@ -103,7 +166,8 @@ def choose_thresholds(
     """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
-    of 95 %, for short tracks 80 % (Wilson 1927): to be surer of so few would leave nearly twice as many uncertain.
+    of 95 %, for short tracks 80 % (Wilson 1927), as if every track came from a source of its own: to be surer of so few
+    would leave nearly twice as many uncertain. How high the rate may be given the sources, :func:`rate_interval` tells.
     ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
     first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
 
@@ -117,15 +181,45 @@ def choose_thresholds(
         Lengths.
     max_false_positive_rate, max_miss_rate : float
         Bounds.
+
+    Warns
+    -----
+    UserWarning
+        The human tracks are so few that not even without an error among them the bound would be sure.
     """
-    limits = []
-    for here, sure in ((seconds >= SHORT, _SURE), (seconds < SHORT, _SURE_SHORT)):
+    chosen, doubts = _choose(probability, ai, seconds, max_false_positive_rate, max_miss_rate)
+    for doubt in doubts:
+        warnings.warn(doubt, stacklevel=2)
+    return chosen
+
+
+def _choose(
+    probability: Floats, ai: Mask, seconds: Floats, max_false_positive_rate: float, max_miss_rate: float
+) -> tuple[Thresholds, list[str]]:
+    """Choose thresholds, and name the bounds that cannot be promised."""
+    limits, doubts = [], []
+    lengths = (
+        (seconds >= SHORT, _SURE, "95 %", f"of {SHORT:.0f} s and more"),
+        (seconds < SHORT, _SURE_SHORT, "80 %", f"under {SHORT:.0f} s"),
+    )
+    for here, sure, words, length in lengths:
         enough = min((here & ai).sum(), (here & ~ai).sum()) >= _FEWEST
         rows = here if enough else np.ones(len(ai), dtype=bool)
-        allowed = _allowed(int((rows & ~ai).sum()), max_false_positive_rate, sure if enough else _SURE)
+        sure, words = (sure, words) if enough else (_SURE, "95 %")
+        humans = int((rows & ~ai).sum())
+        length = "of all lengths" if humans == (~ai).sum() else length
+        needed = _fewest(max_false_positive_rate, sure)
+        if humans < needed:
+            doubts.append(
+                f"{humans} human tracks {length} cannot promise that at most {100 * max_false_positive_rate:g} % of "
+                f"people's tracks are called AI with a confidence of {words}, even if none of these is: at least "
+                f"{needed} are needed, from many sources."
+            )
+        allowed = _allowed(humans, max_false_positive_rate, sure)
         limits.append(_limits(probability[rows & ~ai], probability[rows & ai], allowed, max_miss_rate))
     (ai_long, human_long), (ai_short, human_short) = limits
-    return Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
+    chosen = Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
+    return chosen, list(dict.fromkeys(doubts))
 
 
 def cross_verdicts(
@@ -153,13 +247,7 @@ def cross_verdicts(
     verdict = np.full(len(ai), "", dtype="<U9")
     for number in sorted(set(fold.tolist())):
         here, rest = fold == number, counted & (fold != number)
-        limits = choose_thresholds(
-            probability[rest],
-            ai[rest],
-            seconds[rest],
-            max_false_positive_rate=max_false_positive_rate,
-            max_miss_rate=max_miss_rate,
-        )
+        limits, _ = _choose(probability[rest], ai[rest], seconds[rest], max_false_positive_rate, max_miss_rate)
         verdict[here] = limits.verdicts(probability[here], seconds=seconds[here], withheld=withheld[here])
     return verdict
 
@@ -179,3 +267,8 @@ def _allowed(total: int, rate: float, sure: float) -> int:
     while count + 1 < total and wilson(count + 1, total, z=sure)[1] <= rate:
         count += 1
     return count
+
+
+def _fewest(rate: float, sure: float) -> int:
+    """Fewest tracks of which none errs that show a rate within its bound: Wilson's upper end of none is z²/(n + z²)."""
+    return int(np.ceil(sure * sure * (1.0 - rate) / rate))

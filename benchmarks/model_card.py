@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aidetect.dataset import load_table
+from aidetect.dataset import FeatureTable, load_table
 from aidetect.detector import Detector, default_model_path
-from aidetect.evaluation import Evaluation, Metrics, cross_validate, reliability, wilson
+from aidetect.evaluation import Evaluation, Metrics, cross_validate, reliability
 from aidetect.features import describe_features
+from aidetect.prevalence import stated_metrics
 from aidetect.verdicts import SHORT
 
 HUMAN_SLICES = (
@@ -26,15 +28,31 @@ HUMAN_SLICES = (
     *("codec", "bit rate", "channels", "sample rate"),
 )
 
+LENGTHS = ("under 15 s", "15 to 60 s", "over 60 s")
+FIGURES = (
+    ("AUROC", "auroc"),
+    ("TPR at 5 % FPR", "tpr_at_5"),
+    ("TPR at 1 % FPR", "tpr_at_1"),
+    ("people's tracks called AI", "false_positives"),
+    ("AI tracks found", "found"),
+    ("AI tracks called human", "missed"),
+    ("uncertain, all tracks", "uncertain"),
+    ("Brier score", "brier"),
+    ("expected calibration error", "calibration_error"),
+)
+"""Names in the card and in the metrics."""
 
-def percent(x: float) -> str:
+
+def percent(x: float | None) -> str:
     """Format a share."""
-    return "-" if x != x else f"{100 * x:.1f} %"
+    return "-" if x is None or x != x else f"{100 * x:.1f} %"
 
 
-def median(evaluations: list[Evaluation], read: str) -> float:
-    """Median over the repeats of one figure."""
-    return float(np.median([getattr(e.overall, read) for e in evaluations]))
+def number(name: str, x: float | None) -> str:
+    """Format a figure of the metrics: shares of verdicts in percent."""
+    if name in ("false_positives", "found", "missed", "uncertain"):
+        return percent(x)
+    return "-" if x is None or x != x else f"{x:.4f}"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -46,7 +64,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 def figures(measured: list[Metrics]) -> list[str]:
     """Format the medians of AUROC and of the rates at 5 % and 1 %."""
     medians = [float(np.median([getattr(m, name) for m in measured])) for name in ("auroc", "tpr_at_5", "tpr_at_1")]
-    return [f"{medians[0]:.4f}", f"{medians[1]:.3f}", f"{medians[2]:.3f}"]
+    return ["-" if x != x else f"{x:.{digits}f}" for x, digits in zip(medians, (4, 3, 3), strict=True)]
 
 
 def numbers(evaluation: Evaluation, name: str) -> np.ndarray:
@@ -57,42 +75,100 @@ def numbers(evaluation: Evaluation, name: str) -> np.ndarray:
 def overall(found: list[Evaluation]) -> str:
     """Format the main figures and those of each part alone."""
     names = list(found[0].alone())
-    rows = []
-    for label, chosen in (
-        ("**whole detector**", [e.overall for e in found]),
-        ("of these, generators met in training", [e.over(e.known_generators() | ~e.ai) for e in found]),
-        (
-            "the same, tracks over a minute",
-            [e.over((e.known_generators() | ~e.ai) & (numbers(e, "seconds") >= SHORT)) for e in found],
-        ),
-        ("of these, generators never met", [e.over(~e.known_generators()) for e in found]),
-    ):
-        rows.append([label, *figures(chosen)])
+    rows_of_table = []
+    for label, chosen in {"**whole detector**": [np.ones(len(e.ai), dtype=bool) for e in found], **met(found)}.items():
+        tracks = int(np.median([int((rows & e.ai).sum()) for e, rows in zip(found, chosen, strict=True)]))
+        measured = [e.over(rows) for e, rows in zip(found, chosen, strict=True)]
+        rows_of_table.append([label, str(tracks), *figures(measured)])
     for name in names:
         read = np.median([e.alone()[name] for e in found], axis=0)
         label = name if not name.startswith("expert ") else f"expert `{name[7:]}`"
         label = f"family {label}" if not name.startswith("expert ") else label
         if name == "expert peaks":
             label += " (linear peak-residue model)"
-        rows.append([label, f"{read[0]:.4f}", f"{read[1]:.3f}", f"{read[2]:.3f}"])
-    return table(["", "AUROC", "TPR at 5 % FPR", "TPR at 1 % FPR"], rows)
+        rows_of_table.append([label, "", f"{read[0]:.4f}", f"{read[1]:.3f}", f"{read[2]:.3f}"])
+    return table(["", "AI tracks", "AUROC", "TPR at 5 % FPR", "TPR at 1 % FPR"], rows_of_table)
+
+
+def met(found: list[Evaluation]) -> dict[str, list[np.ndarray]]:
+    """Sort the tracks of every split by how well training knew their makers; people's tracks are in every part."""
+    names, families = [e.known_generators() for e in found], [e.known_families() for e in found]
+    return {
+        "of these, generators met in training": [n | ~e.ai for e, n in zip(found, names, strict=True)],
+        "the same, tracks over a minute": [
+            (n | ~e.ai) & (numbers(e, "seconds") >= SHORT) for e, n in zip(found, names, strict=True)
+        ],
+        "of these, generators of which only kin were met": [
+            (f & ~n) | ~e.ai for e, n, f in zip(found, names, families, strict=True)
+        ],
+        "of these, families never met": [~f for f in families],
+    }
+
+
+def shipped(about: Mapping[str, Any]) -> str:
+    """Format the rates that the model states of itself, for all tracks and by length."""
+    parts = [about["metrics"], *(stated_metrics(about, name) for name in ("long", "short"))]
+
+    def interval(m: Mapping[str, Any], name: str) -> str:
+        return f"{percent(m[name])} ({percent(m.get(name + '_low'))} to {percent(m.get(name + '_high'))})"
+
+    rows = [
+        ["people's tracks", *(f"{m['human']} of {m.get('human_sources', '?')} sources" for m in parts)],
+        ["AI tracks", *(f"{m['ai']} of {m.get('ai_sources', '?')} sources" for m in parts)],
+        ["people's tracks called AI", *(interval(m, "false_positives") for m in parts)],
+        ["of these tracks", *(str(round(m["false_positives"] * m["human"])) for m in parts)],
+        ["from sources", *(str(m.get("flagged_sources", "?")) for m in parts)],
+        ["AI tracks found", *(interval(m, "found") for m in parts)],
+        *(
+            [label, *(number(name, m[name]) for m in parts)]
+            for label, name in FIGURES
+            if name not in ("false_positives", "found")
+        ),
+    ]
+    return table(["", "all", f"of {SHORT:.0f} s and more", "shorter"], rows)
 
 
 def verdicts(found: list[Evaluation]) -> str:
-    """Format the verdicts and the calibration."""
-    m = found[0].overall
-    flagged = round(m.false_positives * m.human)
-    low, high = wilson(flagged, m.human)
+    """Format the figures of the splits, from the lowest to the highest."""
+    measured = [e.overall for e in found]
+    rows = []
+    for label, name in FIGURES:
+        read = [getattr(m, name) for m in measured]
+        rows.append([label, *(number(name, float(x)) for x in (np.median(read), min(read), max(read)))])
+    return table(["", "median of the splits", "lowest", "highest"], rows)
+
+
+def intervals(evaluation: Evaluation, *, draws: int = 1000) -> str:
+    """Format the intervals that drawing sources gives for one split."""
+    m, ends = evaluation.overall, evaluation.intervals(draws=draws)
     rows = [
-        ["human tracks called AI", percent(median(found, "false_positives"))],
-        ["in the first split", f"{flagged} of {m.human}, 95 % interval {percent(low)} to {percent(high)}"],
-        ["AI tracks found", percent(median(found, "found"))],
-        ["AI tracks called human", percent(median(found, "missed"))],
-        ["uncertain, all tracks", percent(median(found, "uncertain"))],
-        ["Brier score", f"{median(found, 'brier'):.4f}"],
-        ["expected calibration error", f"{median(found, 'calibration_error'):.4f}"],
+        [label, number(name, getattr(m, name)), " to ".join(number(name, x) for x in ends[name])]
+        for label, name in FIGURES
+        if name in ("auroc", "tpr_at_1", "found", "false_positives")
     ]
-    return table(["thresholds from the other folds", ""], rows)
+    wrong = round(m.false_positives * m.human) if m.human else 0
+    rows.append(["people's tracks called AI, by Wilson's interval over the design effect", percent(m.false_positives)])
+    rows[-1].append(f"{percent(m.false_positives_low)} to {percent(m.false_positives_high)}")
+    rows.append(["these tracks", f"{wrong} of {m.human}", f"of {m.flagged_sources} of {m.human_sources} sources"])
+    return table(["first split", "", "95 % interval by sources"], rows)
+
+
+def calibration(found: list[Evaluation], length: np.ndarray) -> str:
+    """Format the calibration by length, and by how well the makers were known."""
+    parts = {
+        "all tracks": [np.ones(len(e.ai), dtype=bool) for e in found],
+        **{name: [length == name] * len(found) for name in LENGTHS},
+        **{label.removeprefix("of these, "): rows for label, rows in met(found).items()},
+    }
+    rows_of_table = []
+    for label, chosen in parts.items():
+        measured = [e.over(rows) for e, rows in zip(found, chosen, strict=True)]
+        errors = [m.calibration_error for m in measured]
+        counts = [f"{int(np.median([getattr(m, side) for m in measured]))}" for side in ("human", "ai")]
+        medians = [float(np.median(x)) for x in (errors, [m.brier for m in measured])]
+        spread = f"{number('', min(errors))} to {number('', max(errors))}"
+        rows_of_table.append([label, " / ".join(counts), number("", medians[0]), spread, number("", medians[1])])
+    return table(["", "human / AI", "expected calibration error", "of the splits", "Brier score"], rows_of_table)
 
 
 def slices(found: list[Evaluation], entries: np.ndarray, side: np.ndarray, *, least: int) -> str:
@@ -105,17 +181,21 @@ def slices(found: list[Evaluation], entries: np.ndarray, side: np.ndarray, *, le
             continue
         measured = [e.over(here | (e.ai != is_ai)) for e in found]
         called = [m.found if is_ai else m.false_positives for m in measured]
+        bound = [m.found_low if is_ai else m.false_positives_high for m in measured]
         rows.append(
             [
                 name,
                 str(int(here.sum())),
+                str(measured[0].ai_sources if is_ai else measured[0].human_sources),
                 f"{np.median([m.auroc for m in measured]):.3f}",
                 percent(float(np.median(called))),
+                percent(float(np.median(bound))),
                 percent(min(called) if is_ai else max(called)),
                 percent(float(np.median([np.mean(e.verdict[here] == "uncertain") for e in found]))),
             ]
         )
-    return table(["", "tracks", "AUROC", "found" if is_ai else "called AI", "worst split", "uncertain"], rows)
+    called_so = ("found", "at least") if is_ai else ("called AI", "at most")
+    return table(["", "tracks", "sources", "AUROC", *called_so, "worst split", "uncertain"], rows)
 
 
 def too_bold(found: list[Evaluation], by: dict[str, np.ndarray], *, least: int = 40, bound: float = 0.02) -> str:
@@ -130,6 +210,12 @@ def too_bold(found: list[Evaluation], by: dict[str, np.ndarray], *, least: int =
     return "; ".join(named) or "none"
 
 
+def lossless(codec: np.ndarray) -> np.ndarray:
+    """Tell which codecs keep every sample: PCM, whole numbers and floats, FLAC and ALAC."""
+    pcm = np.char.startswith(codec, "pcm") & ~np.isin(codec, ("pcm_alaw", "pcm_mulaw"))
+    return pcm | np.isin(codec, ("float", "double", "flac", "alac"))
+
+
 def columns(evaluation: Evaluation, loudness: np.ndarray) -> dict[str, np.ndarray]:
     """Sort the tracks into slices; `loudness` in LUFS, shape (tracks,)."""
 
@@ -137,22 +223,20 @@ def columns(evaluation: Evaluation, loudness: np.ndarray) -> dict[str, np.ndarra
         return np.array([row.get(name, "") or "unknown" for row in evaluation.rows])
 
     seconds, kilobits = numbers(evaluation, "seconds"), numbers(evaluation, "kilobits")
-    lengths = np.array(["under 15 s", "15 to 60 s", "over 60 s"])
     rates = np.array(["below 112 kbit/s", "112 to 159 kbit/s", "160 to 255 kbit/s", "256 kbit/s and more"])
-    lossless = np.isin(of("codec"), ("flac", "alac")) | np.char.startswith(of("codec"), "pcm")
     levels = np.array(["below -20 LUFS", "-20 to -14 LUFS", "-14 to -9 LUFS", "above -9 LUFS"])
     origin = np.array(["Debian packages" if s.startswith("deb:") else "repositories" for s in of("source")])
     return {
         "generator": of("generator"),
         "codec": of("codec"),
-        "length": lengths[np.digitize(seconds, (15.0, 60.0))],
+        "length": np.array(LENGTHS)[np.digitize(seconds, (15.0, 60.0))],
         "channels": of("channels"),
         "sample rate": of("sample_rate"),
         "vocals": of("vocals"),
         "origin": origin,
         "proof of its age": of("proof"),
         "genre": np.char.lower(of("genre")),
-        "bit rate": np.where(lossless, "lossless", rates[np.digitize(kilobits, (112.0, 160.0, 256.0))]),
+        "bit rate": np.where(lossless(of("codec")), "lossless", rates[np.digitize(kilobits, (112.0, 160.0, 256.0))]),
         "loudness": levels[np.digitize(loudness, (-20.0, -14.0, -9.0))],
     }
 
@@ -191,33 +275,46 @@ def main() -> None:
     args = parser.parse_args()
     data = load_table(args.table)
     found = cross_validate(data, folds=args.folds, repeats=args.repeats, jobs=args.jobs)
+    draw(found, args.plot)
+    parts = card(data, found, Detector.load(default_model_path()).about, folds=args.folds)
+    for name, path, write in (
+        ("families", Path("docs/families.json"), _families),
+        ("robustness", Path("docs/robustness.json"), _robustness),
+    ):
+        parts[name] = write(json.loads(path.read_text())) if path.exists() else "Not measured yet."
+    template = Path(__file__).with_name("model_card.template.md").read_text(encoding="utf-8")
+    Path(args.out).write_text(filled(template, parts), encoding="utf-8")
+    print(parts["shipped"], parts["overall"], parts["verdicts"], parts["intervals"], sep="\n\n")
+
+
+def card(
+    data: FeatureTable, found: list[Evaluation], about: Mapping[str, Any], *, folds: int, draws: int = 1000
+) -> dict[str, str]:
+    """Make the parts of the card that the table, the splits and the shipped model tell."""
     first = found[0]
     names = [feature.name for feature in describe_features()]
     plain = data.column("variant") == ""
     by = columns(first, data.values[plain, names.index("integrated_loudness")])
-    draw(found, args.plot)
-    about = Detector.load(default_model_path()).about
-    text = Path(__file__).with_name("model_card.template.md").read_text(encoding="utf-8")
     human_slices = [
         f"### Human music by {name}\n\n" + slices(found, by[name], ~first.ai, least=20) for name in HUMAN_SLICES
     ]
-    robustness, families = Path("docs/robustness.json"), Path("docs/families.json")
-    parts = {
+    return {
         "version": about["version"],
         "digest": about["data"][:16],
         "human": str(about["tracks"]["human"]),
         "ai": str(about["tracks"]["ai"]),
         "human_sources": str(about["sources"]["human"]),
         "twins": str(0 if data.twins is None else len(data.twins) // 2),
-        "families": _families(json.loads(families.read_text())) if families.exists() else "Not measured yet.",
         "ai_sources": str(about["sources"]["ai"]),
         "generators": str(len(about["generators"])),
         "rows": str(len(data)),
-        "repeats": str(args.repeats),
-        "folds": str(args.folds),
-        "spread": ", ".join(f"{e.overall.auroc:.4f}" for e in found),
+        "repeats": str(len(found)),
+        "folds": str(folds),
+        "shipped": shipped(about),
         "overall": overall(found),
         "verdicts": verdicts(found),
+        "intervals": intervals(first, draws=draws),
+        "calibration": calibration(found, by["length"]),
         "reliability": table(
             ["mean prediction", "share of AI", "tracks"],
             [[f"{p:.2f}", f"{share:.2f}", str(n)] for p, share, n in reliability(first.probability, first.ai)],
@@ -227,12 +324,14 @@ def main() -> None:
         "by_length_ai": slices(found, by["length"], first.ai, least=20),
         "human_slices": "\n\n".join(human_slices),
         "too_bold": too_bold(found, by),
-        "robustness": _robustness(json.loads(robustness.read_text())) if robustness.exists() else "Not measured yet.",
     }
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """Put the parts into their places."""
     for key, value in parts.items():
-        text = text.replace("{{" + key + "}}", value)
-    Path(args.out).write_text(text, encoding="utf-8")
-    print(parts["overall"], parts["verdicts"], sep="\n\n")
+        template = template.replace("{{" + key + "}}", value)
+    return template
 
 
 def _families(found: dict[str, Any]) -> str:
@@ -258,6 +357,7 @@ def _robustness(rows: list[dict[str, float]]) -> str:
             f"{r['human']} / {r['ai']}",
             f"{r['auroc']:.3f}",
             percent(r["false_positives"]),
+            percent(r["false_positives_high"]),
             percent(r["found"]),
             percent(r["uncertain"]),
             percent(r["same"]),
@@ -265,8 +365,8 @@ def _robustness(rows: list[dict[str, float]]) -> str:
         ]
         for r in rows
     ]
-    header = ["transform", "human / AI", "AUROC", "human called AI", "AI found", "uncertain", "same", "opposite"]
-    return table(header, cells)
+    header = ["transform", "human / AI", "AUROC", "human called AI", "at most", "AI found", "uncertain", "same"]
+    return table([*header, "opposite"], cells)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from aidetect.dataset import excerpt, load_table, measure
 from aidetect.detector import Detector
 from aidetect.errors import AidetectError
-from aidetect.evaluation import auroc, wilson
+from aidetect.evaluation import auroc, rate_interval
 from aidetect.experts import Views
 from aidetect.extraction import TrackFeatures, extract_array
 from aidetect.labels import LabelledTrack, read_labels
@@ -117,7 +117,7 @@ def main() -> None:
     if args.measure_only:
         return
     detectors, fold_of_source = fold_detectors(load_table(args.table), jobs=args.jobs)
-    ai = np.array([t.label == "ai" for t in tracks])
+    ai, source = np.array([t.label == "ai" for t in tracks]), np.array([t.source for t in tracks])
     rows = []
     scores = [score(features, tracks, detectors, fold_of_source) for features in results]
     first = {seconds: number for number, (_, seconds) in reversed(list(enumerate(TRIALS)))}
@@ -125,16 +125,15 @@ def main() -> None:
     for (transform, seconds), (probability, verdict) in zip(TRIALS, scores, strict=True):
         clean = scores[0 if transform.apply is PLAIN.apply else first[seconds]][1]
         ok = np.isfinite(probability)
-        flagged = int((verdict[ok & ~ai] == "ai").sum())
-        humans = int((ok & ~ai).sum())
+        flagged = verdict[ok & ~ai] == "ai"
         rows.append(
             {
                 "transform": transform.name,
-                "human": humans,
+                "human": len(flagged),
                 "ai": int((ok & ai).sum()),
                 "auroc": round(auroc(probability[ok], ai[ok]), 4),
-                "false_positives": round(flagged / humans, 4),
-                "false_positives_high": round(wilson(flagged, humans)[1], 4),
+                "false_positives": round(float(flagged.mean()), 4),
+                "false_positives_high": round(rate_interval(flagged, source[ok & ~ai])[1], 4),
                 "found": round(float((verdict[ok & ai] == "ai").mean()), 4),
                 "uncertain": round(float((verdict[ok] == "uncertain").mean()), 4),
                 "same": round(float((verdict[ok] == clean[ok]).mean()), 4),

@@ -114,6 +114,56 @@ def test_generators_are_known_where_enough_tracks_lie_in_other_folds() -> None:
     assert found.known_generators(least=2).tolist() == [True] + [False] * 3 + [True] * 3 + [False]
 
 
+def test_a_generator_whose_kin_was_met_is_known_by_family() -> None:
+    rows = tuple({"generator": name} for name in ("musicgen-style", "musicgen", "vidmuse", "musicgen", "udio", "human"))
+    ai = np.array([True] * 5 + [False])
+    found = evaluation.Evaluation(
+        rows, ai, np.zeros(6, np.float32), {}, np.full(6, "uncertain"), np.array([0, 1, 1, 1, 0, 0])
+    )
+    assert not found.known_generators(least=3).any()
+    assert found.known_families(least=3).tolist() == [True] + [False] * 5
+
+
+def made_evaluation(*, flagged: int = 6) -> evaluation.Evaluation:
+    """100 people's tracks and as many of AI of ten sources each; those of people called AI are of the first."""
+    rng = np.random.default_rng(0)
+    ai = np.arange(200) >= 100
+    rows = tuple({"source": f"{'ai' if ai[i] else 'human'} {i % 100 // 10}", "generator": ""} for i in range(200))
+    p = np.where(ai, 0.6 + 0.4 * rng.random(200), 0.7 * rng.random(200)).astype(np.float32)
+    verdict = np.where(ai & (p > 0.7) | (np.arange(200) < flagged), "ai", "human")
+    return evaluation.Evaluation(rows, ai, p, {}, verdict, np.zeros(200, dtype=np.int64))
+
+
+def test_bounds_know_that_tracks_of_a_source_err_together() -> None:
+    m = made_evaluation().overall
+    assert (m.flagged_sources, m.human_sources, m.ai_sources) == (1, 10, 10)
+    assert m.false_positives_low < m.false_positives == pytest.approx(0.06)
+    assert m.false_positives_high > 0.2 > evaluation.wilson(6, 100)[1]
+    assert m.found_low < m.found < m.found_high
+    assert m.human_effective < 30.0
+    assert {"false_positives_low", "found_high", "flagged_sources"} <= set(m.to_dict())
+
+
+def test_sources_drawn_again_tell_how_sure_figures_are() -> None:
+    found = made_evaluation()
+    ends = found.intervals(draws=300)
+    assert ends == found.intervals(draws=300)
+    low, high = ends["false_positives"]
+    assert low == 0.0
+    assert 0.15 < high < 0.3  # three times one source in ten
+    for name in ("auroc", "tpr_at_1", "found"):
+        assert ends[name][0] <= getattr(found.overall, name) <= ends[name][1]
+        assert ends[name][0] < ends[name][1]
+
+
+def test_one_class_alone_has_no_calibration() -> None:
+    found = made_evaluation()
+    for side in (found.ai, ~found.ai):
+        m = found.over(side)
+        assert np.isnan([m.brier, m.calibration_error, m.auroc]).all()
+        assert m.to_dict()["calibration_error"] is None
+
+
 def test_reliability_counts_every_track_in_its_bin() -> None:
     p = np.float32([0.05, 0.05, 0.05, 0.95, 0.95, 1.0])
     ai = np.array([False, False, True, True, True, False])

@@ -11,6 +11,7 @@ from aidetect.detector import Detector
 from aidetect.errors import OutputError, TrainingError
 from aidetect.evaluation import auroc
 from aidetect.labels import LabelledTrack
+from aidetect.verdicts import wilson
 
 FAST = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture_net", "dynamics", "voice"))
 FAMILIES = ("suno", "udio", "yue", "musicgen")
@@ -45,6 +46,15 @@ def test_a_class_of_one_source_is_trained_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="1 source"):
         detector = training.fit_detector(table, recipes=FAST)
     assert detector.about["tracks"] == {"human": 30, "ai": 30}
+
+
+def test_a_model_states_its_rates_by_source_and_what_too_few_tracks_cannot_promise() -> None:
+    with pytest.warns(UserWarning, match="80 human tracks of all lengths cannot promise"):
+        detector = training.fit_detector(made_up(strength=2.0), recipes=FAST[1:2])
+    for stated in (detector.about["metrics"], detector.about["metrics_by_length"]["long"]):
+        assert (stated["human_sources"], stated["ai_sources"]) == (8, 8)
+        assert stated["human_effective"] < stated["human"]
+        assert stated["false_positives_high"] > wilson(stated["false_positives"] * 80, 80)[1]
 
 
 def test_a_detector_of_a_fold_saw_no_source_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import beta
 
-from aidetect.verdicts import SHORT, choose_thresholds, wilson
+from aidetect.verdicts import SHORT, choose_thresholds, cross_verdicts, design_effect, rate_interval, wilson
 
 
 def predictions(n: int, *, seed: int = 0, gap: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +60,8 @@ def test_where_short_tracks_are_few_all_lengths_share_their_limits() -> None:
 
 def test_few_people_leave_the_limit_above_all_of_them() -> None:
     p, ai = predictions(60)
-    limits = choose_thresholds(p, ai, np.full(60, 90.0))
+    with pytest.warns(UserWarning, match="cannot promise"):
+        limits = choose_thresholds(p, ai, np.full(60, 90.0))
     assert limits.ai > p[~ai].max()
 
 
@@ -68,3 +71,77 @@ def test_wilson_lies_near_the_exact_interval(count: int, total: int) -> None:
     exact_high = beta.ppf(0.975, count + 1, total - count)
     assert high == pytest.approx(exact_high, abs=0.03)
     assert low <= count / total <= high
+
+
+def clusters(rng: np.random.Generator, *, groups: int, size: int, rate: float, likeness: float) -> np.ndarray:
+    """Flags, shape (groups, size): with the probability `likeness` a source's tracks are all alike."""
+    alike = rng.random((groups, 1)) < likeness
+    return np.where(alike, rng.random((groups, 1)) < rate, rng.random((groups, size)) < rate)
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.5])
+def test_an_interval_by_sources_holds_the_true_rate(likeness: float) -> None:
+    rng, sources = np.random.default_rng(0), np.repeat(np.arange(100), 8).astype(str)
+    kept, bare = 0, 0
+    for _ in range(200):
+        flags = clusters(rng, groups=100, size=8, rate=0.05, likeness=likeness).ravel()
+        low, high = rate_interval(flags, sources)
+        kept += low <= 0.05 <= high
+        low, high = wilson(int(flags.sum()), len(flags))
+        bare += low <= 0.05 <= high
+    assert kept >= 180  # 95 % are promised; 200 tries leave 91 %
+    if likeness:
+        assert bare < 160
+
+
+def test_the_design_effect_is_that_of_rao_and_scott() -> None:
+    flags = np.array([True] * 4 + [False] * 4 + [True] * 4 + [False] * 4)
+    sources = np.repeat(list("abcd"), 4)
+    assert design_effect(flags, sources) == pytest.approx(5.0)  # alike within sources: their size, * 4/3 * 15/16
+    many = np.random.default_rng(0).random(4000) < 0.1
+    assert design_effect(many, np.arange(4000).astype(str)) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("flagged", [0, 1, 2])
+def test_where_few_sources_are_flagged_an_interval_is_cautious(flagged: int) -> None:
+    flags = np.arange(700) % 350 == 0
+    flags &= np.cumsum(flags) <= flagged
+    sources = (np.arange(700) // 7).astype(str)
+    low, high = rate_interval(flags, sources)
+    share = flagged / 700
+    assert low <= share < wilson(flagged, 700)[1] < high < 0.04
+    assert design_effect(flags, sources) >= 2.0
+    assert design_effect(~flags, sources) == pytest.approx(design_effect(flags, sources))
+
+
+def test_one_source_says_little_and_none_nothing() -> None:
+    assert rate_interval(np.zeros(0, dtype=bool), np.zeros(0, dtype=str)) == (0.0, 1.0)
+    assert rate_interval(np.zeros(100, dtype=bool), np.full(100, "a"))[1] > 0.5
+    every = np.arange(10).astype(str)
+    assert rate_interval(np.zeros(10, dtype=bool), every) == pytest.approx(wilson(0, 10))
+
+
+@pytest.mark.parametrize(("seconds", "least"), [(90.0, 268), (10.0, 71)])
+def test_a_bound_that_cannot_be_promised_is_told(seconds: float, least: int) -> None:
+    other = 100.0 - seconds
+    for humans in (least - 1, least):
+        p, ai = predictions(2 * humans + 2000)
+        lengths = np.where(np.arange(len(p)) < 2 * humans, seconds, other)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            choose_thresholds(p, ai, lengths)
+        assert len(told) == (humans < least)
+        if told:
+            assert f"{humans} human tracks" in str(told[0].message)
+            assert f"at least {least} are needed" in str(told[0].message)
+
+
+def test_a_bound_for_all_lengths_is_doubted_once_and_other_folds_in_silence() -> None:
+    p, ai = predictions(60)
+    with pytest.warns(UserWarning, match=r"30 human tracks of all lengths .* 95 %.* 268 are needed") as told:
+        choose_thresholds(p, ai, np.full(60, 90.0))
+    assert len(told) == 1
+    none = np.zeros(60, dtype=bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cross_verdicts(p, ai, np.full(60, 90.0), np.arange(60) // 30, counted=~none, withheld=none)

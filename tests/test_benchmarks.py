@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tables import made_up
+
+from aidetect.dataset import FeatureTable
+from aidetect.evaluation import Evaluation
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+if not FOLDER.is_dir():
+    pytest.skip("benchmarks are not part of the package", allow_module_level=True)
+sys.path.insert(0, str(FOLDER))
+
+import alignment  # noqa: E402
+import model_card  # noqa: E402
+import robustness  # noqa: E402
+
+GENERATORS = ("suno", "suno-v5", "udio", "musicgen", "vidmuse")
+
+
+@pytest.fixture(scope="module")
+def table() -> FeatureTable:
+    made = made_up(tracks=240, sources=40, generators=GENERATORS)
+    more = [
+        {"kilobits": "200", "seconds": str((10.0, 30.0, 90.0)[i % 3]), "codec": ("mp3", "float", "pcm_16")[i // 2 % 3]}
+        for i in range(len(made.rows))
+    ]
+    return FeatureTable(
+        made.values, made.details, made.modulation, tuple({**r, **m} for r, m in zip(made.rows, more, strict=True))
+    )
+
+
+@pytest.fixture(scope="module")
+def splits(table: FeatureTable) -> list[Evaluation]:
+    ai, found = table.column("label") == "ai", []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        p = np.clip(0.4 * ai + 0.6 * rng.random(len(ai)), 0.0, 1.0).astype(np.float32)
+        verdict = np.where(p > 0.55, "ai", np.where(p < 0.3, "human", "uncertain"))
+        parts = {"shimmer": p, "expert peaks": p}
+        found.append(Evaluation(table.rows, ai, p, parts, verdict, rng.integers(0, 5, len(ai))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def about(splits: list[Evaluation]) -> dict[str, Any]:
+    first = splits[0]
+    return {
+        "version": "made up",
+        "data": 20 * "0",
+        "tracks": {"human": 120, "ai": 120},
+        "sources": {"human": 20, "ai": 20},
+        "generators": list(GENERATORS),
+        "metrics": first.overall.to_dict(),
+        "metrics_by_length": {
+            name: first.over(rows).to_dict()
+            for name, rows in (
+                ("long", model_card.numbers(first, "seconds") >= 60.0),
+                ("short", model_card.numbers(first, "seconds") < 60.0),
+            )
+        },
+    }
+
+
+def test_the_card_is_filled(table: FeatureTable, splits: list[Evaluation], about: dict[str, Any]) -> None:
+    parts = model_card.card(table, splits, about, folds=5, draws=20)
+    measured = FOLDER.parent / "docs"
+    parts["families"] = model_card._families(json.loads((measured / "families.json").read_text()))
+    parts["robustness"] = model_card._robustness(json.loads((measured / "robustness.json").read_text()))
+    template = (FOLDER / "model_card.template.md").read_text(encoding="utf-8")
+    assert all("{{" + key + "}}" in template for key in parts)
+    text = model_card.filled(template, parts)
+    assert "{{" not in text
+    assert text.index("The shipped model's own rates") < text.index("Figures on unseen sources")
+
+
+def test_the_card_tells_the_shipped_rates_and_the_range_of_the_splits(
+    splits: list[Evaluation], about: dict[str, Any]
+) -> None:
+    own, short = splits[0].overall, about["metrics_by_length"]["short"]
+    rates = model_card.shipped(about)
+    assert f"{model_card.percent(own.found)} ({model_card.percent(own.found_low)} to" in rates
+    assert model_card.percent(short["false_positives_high"]) in rates
+    assert f"| from sources | {own.flagged_sources} |" in rates
+    (line,) = [line for line in model_card.verdicts(splits).splitlines() if line.startswith("| AI tracks found")]
+    found = sorted(e.overall.found for e in splits)
+    assert found[0] < found[1]
+    assert [cell.strip() for cell in line.split("|")[3:5]] == [model_card.percent(x) for x in found]
+
+
+def test_the_card_calls_never_met_only_what_has_no_kin(splits: list[Evaluation]) -> None:
+    fold = np.where(np.isin([row["generator"] for row in splits[0].rows], ("suno", "musicgen")), 0, 1)
+    one = Evaluation(splits[0].rows, splits[0].ai, splits[0].probability, {}, splits[0].verdict, fold)
+    rows = model_card.met([one])
+    generator = np.array([row["generator"] for row in one.rows])
+
+    def named(label: str) -> set[str]:
+        return set(generator[rows[label][0] & one.ai].tolist())
+
+    assert named("of these, generators met in training") == set()
+    assert named("of these, generators of which only kin were met") == {"suno", "suno-v5", "musicgen", "vidmuse"}
+    assert named("of these, families never met") == {"udio"}
+    assert all((chosen | one.ai).all() for label, (chosen,) in rows.items() if "minute" not in label)
+
+
+def test_the_card_states_calibration_by_length_and_bounds_by_source(splits: list[Evaluation]) -> None:
+    by = model_card.columns(splits[0], np.zeros(240))
+    lines = model_card.calibration(splits, by["length"]).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:6]] == ["all tracks", *model_card.LENGTHS]
+    expected = np.median([e.over(by["length"] == "under 15 s").calibration_error for e in splits])
+    assert f"| {expected:.4f} |" in lines[3]
+    people = model_card.slices(splits, by["length"], ~splits[0].ai, least=20).splitlines()
+    assert people[0].split("|")[2:7] == [" tracks ", " sources ", " AUROC ", " called AI ", " at most "]
+    bound = np.median([e.over((by["length"] == "over 60 s") | e.ai).false_positives_high for e in splits])
+    (line,) = [line for line in people if line.startswith("| over 60 s")]
+    assert model_card.percent(float(bound)) == line.split("|")[6].strip()
+
+
+def test_lossless_is_all_that_keeps_every_sample() -> None:
+    kept = ("pcm_16", "pcm_24", "pcm_s16le", "float", "double", "flac", "alac")
+    lost = ("mp3", "aac", "vorbis", "opus", "ulaw", "pcm_mulaw", "unknown")
+    assert model_card.lossless(np.array(kept)).all()
+    assert not model_card.lossless(np.array(lost)).any()
+
+
+def test_limits_of_fits_come_from_other_folds() -> None:
+    fit, fold = np.arange(2000.0), np.arange(2000) // 1000
+    limits = alignment.limits_of_others(fit, fold, np.ones(2000, dtype=bool))
+    assert limits == {0: 1997.0, 1: 997.0}  # two of the other thousand lie above
+    assert limits == alignment.limits_of_others(np.append(fit, 1e9), np.append(fold, 1), np.append(fit >= 0, False))
+
+
+def test_fits_of_tracks_as_they_are_have_an_interval_by_limits_not_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = made_up(tracks=80, sources=8)
+    fits = np.random.default_rng(0).random(80)
+    held = alignment.HeldOut({}, fits > 2.0, alignment.folds_of(table), dict.fromkeys(range(5), ()))
+    monkeypatch.setattr(alignment, "load_table", lambda _: table)
+    monkeypatch.setattr(alignment, "out_of_source", lambda *_, **__: held)
+    monkeypatch.setattr(
+        alignment.alignment, "likely_speeds", lambda views, _: (None, views.values[:, 0].astype(float) + 10.0)
+    )
+    row, _, fold_of_source = alignment.untouched("anywhere", jobs=1)
+    assert row["human_tracks"] == row["ai_tracks"] == 40
+    assert len(row["limits"]) == len(set(fold_of_source.values()))
+    assert row["human_moved"] == 0
+    assert row["human_low"] < row["human_beyond"] / 40 < row["human_high"]
+
+
+def test_robustness_bounds_false_alarms_by_source() -> None:
+    assert robustness.rate_interval(np.arange(80) < 2, np.repeat(np.arange(40), 2).astype(str))[1] > 0.09
