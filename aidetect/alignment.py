@@ -112,8 +112,10 @@ def fits(views: Views, experts: Iterable[SignaturesExpert]) -> Floats:
     best = np.full((len(views), 2 * _LAGS + 1), -np.inf, dtype=np.float32)
     for expert in experts:
         lines, *_ = signature_parts(len(expert.columns))
-        for curve in curves(views.get("levelled") - expert.mean[lines], _spectra_of(expert)):
-            np.maximum(best, _over_spread(curve), out=best)
+        for highest, found in zip(
+            best, curves(views.get("levelled") - expert.mean[lines], _spectra_of(expert)), strict=True
+        ):
+            np.maximum(highest, _over_spread(found).max(axis=0), out=highest)
     return best
 
 
@@ -129,8 +131,8 @@ def curves(x: Floats, spectra: Spectra) -> Iterator[Floats]:
 
     Yields
     ------
-    ndarray of float32, shape (tracks, speeds)
-        Weighted sums of one filter after the other, for speeds in equal steps of the logarithm; the middle one is 1.
+    ndarray of float32, shape (filters, speeds)
+        Of one track after the other, the weighted sums for speeds in equal steps of the logarithm; the middle one is 1.
 
     References
     ----------
@@ -140,8 +142,8 @@ def curves(x: Floats, spectra: Spectra) -> Iterator[Floats]:
     axis = _axis()
     logarithmic = x[:, axis.below] * (1.0 - axis.part) + x[:, axis.below + 1] * axis.part
     track = scipy.fft.rfft(logarithmic, axis.padded)
-    for spectrum in spectra:
-        found = scipy.fft.irfft(track * spectrum, axis.padded)
+    for spectrum in track:
+        found = scipy.fft.irfft(spectrum * spectra, axis.padded)
         yield np.concatenate([found[:, -_LAGS:], found[:, : _LAGS + 1]], axis=1)
 
 

@@ -12,6 +12,7 @@ Nothing here looks at labels, names or tags.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +31,8 @@ __all__ = [
     "WindowSpectrum",
     "centre_channel",
     "decibels",
+    "fast_rate",
+    "flat_band",
     "hanning",
     "long_frames",
     "loud_frames",
@@ -41,6 +44,7 @@ __all__ = [
     "short_frames",
     "spectra_of",
     "usable_top",
+    "vertex",
     "window_spectrum",
 ]
 
@@ -223,6 +227,56 @@ def low_frames(window: WindowSpectrum, *, top: float, seconds: float) -> tuple[F
     rate = window.step * size
     length = _even_fast_length(rate * seconds)
     return power_of(_stft(low, length)), rate / length
+
+
+def flat_band(
+    window: WindowSpectrum, *, low: float, high: float, over: float, rate: float
+) -> npt.NDArray[np.complex64]:
+    """Return the analytic signal of a band of a window, with a spectrum that is flat there.
+
+    Parameters
+    ----------
+    window : WindowSpectrum
+        Of one window.
+    low, high : float
+        Edges of the band, Hz; without anything between them, the signal is zero.
+    over : float
+        Hz over which the spectrum is flattened.
+    rate : float
+        Sample rate that is wanted, Hz; more than the band is wide, so that nothing overlaps.
+
+    Returns
+    -------
+    ndarray of complex64, shape (round(rate * seconds),)
+        A band that reaches above `rate` is folded down: magnitudes and correlations do not notice.
+
+    References
+    ----------
+    Vaughan, Scott, White: The theory of bandpass sampling. IEEE Transactions on Signal Processing 39, 1991.
+    """
+    size = round(rate / window.step)
+    bins = np.zeros(size, dtype=np.complex64)
+    first = round(low / window.step)
+    band = window.bins[first : max(first, round(high / window.step))]
+    if len(band):
+        power = running_mean(power_of(band), round(over / window.step))
+        gain = np.float32(1.0) / np.sqrt(power + np.float32(1e-9) * power.mean() + np.float32(1e-30))
+        bins[(first + np.arange(len(band))) % size] = band * gain
+    wave: npt.NDArray[np.complex64] = scipy.fft.ifft(bins)
+    return wave[: round(window.samples * size / window.size)]
+
+
+def fast_rate(window: WindowSpectrum, least: float) -> float:
+    """Lowest sample rate from `least` on to which :func:`flat_band` is fast, Hz."""
+    return int(scipy.fft.next_fast_len(math.ceil(least / window.step))) * window.step
+
+
+def vertex(
+    left: npt.NDArray[np.floating], top: npt.NDArray[np.floating], right: npt.NDArray[np.floating]
+) -> npt.NDArray[np.floating]:
+    """Heights of the parabolas through three neighbours each, of which the middle one is the highest."""
+    bend = left - 2.0 * top + right
+    return top - 0.125 * np.square(left - right) / np.minimum(bend, -1e-9)
 
 
 def middle(centre: Floats, *, rate: int, seconds: float) -> Floats:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from . import compression, grain, modulation, repetition, shimmer, tones, transients, vocals
+from . import compression, grain, hits, modulation, repetition, shimmer, tones, transients, vocals
 from .analysis import (
     GRID,
     WINDOW_SECONDS,
@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float32]
 Effort = Literal["full", "fast"]
 """All of a track, or excerpts of it."""
 
-EXTRACTOR_VERSION = 4
+EXTRACTOR_VERSION = 5
 """Raised whenever a number that :func:`extract` returns changes its meaning; part of every cache key."""
 MIN_SECONDS = 4.0
 """Least sound, in seconds, from which an answer is given."""
@@ -222,6 +222,7 @@ class _Track:
         spectrum = short.power.mean(axis=0)
         bandwidth = compression.effective_bandwidth(spectrum, short.freqs)
         self._power, self._freqs = self._power + spectrum, short.freqs
+        whole = window_spectrum(centre, rate=rate)
         close = middle(centre, rate=rate, seconds=_CLOSE_SECONDS)
         self._short.add(
             compression.band_dynamics(short, bandwidth=bandwidth),
@@ -229,8 +230,8 @@ class _Track:
             shimmer.momentary_statistics(long.levels.mean(axis=0), long.freqs, bandwidth=bandwidth),
             transients.transients(close, rate=rate, bandwidth=bandwidth),
             grain.grain(close, rate=rate, bandwidth=bandwidth),
+            hits.hits(whole, bandwidth=bandwidth),
         )
-        whole = window_spectrum(centre, rate=rate)
         if self._tones.wants_more():
             self._tones.add(whole)
             self.modulation.add(whole, bandwidth=bandwidth)

@@ -50,9 +50,16 @@ def describe_features() -> tuple[Feature, ...]:
     tuple of Feature
         In the order of the columns of a feature table.
     """
-    from . import compression, grain, repetition, shimmer, tones, transients, vocals
+    from . import compression, grain, hits, repetition, shimmer, tones, transients, vocals
 
-    of_shimmer = (shimmer.FEATURES, tones.FEATURES, transients.FEATURES, grain.FEATURES, repetition.FEATURES)
+    of_shimmer = (
+        shimmer.FEATURES,
+        tones.FEATURES,
+        transients.FEATURES,
+        grain.FEATURES,
+        repetition.FEATURES,
+        hits.FEATURES,
+    )
     return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + vocals.FEATURES
 
 

@@ -69,7 +69,7 @@ class Recipe:
 
 
 def _of_mix(name: str) -> bool:
-    return not name.startswith(("vocal_", "tone_", "repetition_")) and name not in COMPARED
+    return not name.startswith(("vocal_", "tone_")) and not _of_repetition(name) and name not in COMPARED
 
 
 def _of_tones(name: str) -> bool:
@@ -77,7 +77,7 @@ def _of_tones(name: str) -> bool:
 
 
 def _of_repetition(name: str) -> bool:
-    return name.startswith("repetition_")
+    return name.startswith(("repetition_", "hit_"))
 
 
 def _of_mix_or_tones(name: str) -> bool:
@@ -94,7 +94,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("texture", "shimmer", "trees", wanted=_of_mix),
     Recipe("texture_net", "shimmer", "network", strength=0.33, wanted=_of_mix),
     Recipe("signatures", "shimmer", "signatures", wanted=_of_mix_or_tones),
-    Recipe("repetition", "shimmer", "linear", strength=0.01, wanted=_of_repetition),
+    Recipe("repetition", "shimmer", "linear", strength=0.1, wanted=_of_repetition),
     Recipe("dynamics", "compression", "linear", strength=0.01),
     Recipe("voice", "vocals", "linear", strength=0.01),
 )

@@ -309,9 +309,11 @@ class LoudnessMeter:
         if len(edges) == 1:
             self._unfinished = np.concatenate((self._unfinished, x), axis=1)
             return
-        self._weigh_steps(np.concatenate((self._unfinished, x[:, : edges[1]]), axis=1), edges[:2] - edges[0])
-        if len(edges) > 2:
-            self._weigh_steps(x[:, edges[1] : edges[-1]], edges[1:] - edges[1])
+        if self._unfinished.shape[1]:
+            self._weigh_steps(np.concatenate((self._unfinished, x[:, : edges[1]]), axis=1), edges[:2] - edges[0])
+            edges = edges[1:]
+        if len(edges) > 1:
+            self._weigh_steps(x[:, edges[0] : edges[-1]], edges - edges[0])
         self._unfinished = x[:, edges[-1] :].copy()
 
     def _weigh_steps(self, x: Singles, edges: npt.NDArray[np.int64]) -> None:

@@ -52,32 +52,42 @@ def transients(x: Floats, *, rate: int, bandwidth: float) -> dict[str, float]:
     if np.count_nonzero(loud_frames(power.mean(axis=1))) < _LEAST:
         return {}
     values: dict[str, float] = {}
-    for low, high, top in bands_within(bandwidth):
-        a, b = np.searchsorted(freqs, (1000.0 * low, top))
-        values |= _envelope(power[:, a:b].mean(axis=1), 2.0 * float(freqs[1]), f"{low}k_{high}k")
+    bands = bands_within(bandwidth)
+    if bands:
+        cuts = [np.searchsorted(freqs, (1000.0 * low, top)) for low, _, top in bands]
+        found = _envelopes(np.stack([power[:, a:b].mean(axis=1) for a, b in cuts]), 2.0 * float(freqs[1]))
+        for (low, high, _), row in zip(bands, found, strict=True):
+            values |= {f"{stat}_{low}k_{high}k": number for stat, number in zip(_ENVELOPE, row.tolist(), strict=True)}
     return values | _together(power, freqs, bandwidth)
 
 
-def _envelope(power: Floats, frame_rate: float, name: str) -> dict[str, float]:
-    """Shape of the changes of one band's level (natural logarithm of power), and their speed."""
-    level = np.log(power + np.float32(_QUIET) * power.mean() + np.float32(1e-30))
-    change = np.diff(level)
-    change -= change.mean()
-    spread = float(np.sqrt(np.mean(change**2))) + 1e-9
-    spectrum = np.abs(scipy.fft.rfft((level - level.mean()) * hanning(len(level)))) ** 2
-    step = frame_rate / len(level)
-    edges = [min(round(rate / step), len(spectrum)) for rate in _RATES]
-    parts = np.array([spectrum[a:b].sum() for a, b in pairwise(edges)])
-    shares = np.log(parts / (float(parts.sum()) + 1e-12) + 1e-6)
-    return {
-        f"change_skewness_{name}": float(np.mean(change**3)) / spread**3,
-        f"change_kurtosis_{name}": float(np.mean(change**4)) / spread**4,
-        f"change_spread_{name}": spread,
-        **{f"modulation_{stat}_{name}": float(share) for stat, share in zip(_STEPS, shares, strict=True)},
-    }
+def _envelopes(power: Floats, frame_rate: float) -> npt.NDArray[np.float64]:
+    """Shape of the changes of each band's level (natural logarithm of power), and their speed.
+
+    Parameters
+    ----------
+    power : ndarray, shape (bands, frames)
+
+    Returns
+    -------
+    ndarray, shape (bands, len(_ENVELOPE))
+    """
+    level = np.log(power + np.float32(_QUIET) * power.mean(axis=1, keepdims=True) + np.float32(1e-30))
+    change = np.diff(level, axis=1)
+    change -= change.mean(axis=1, keepdims=True)
+    square = change * change
+    spread = np.sqrt(square.mean(axis=1)).astype(np.float64) + 1e-9
+    frames = level.shape[1]
+    spectra = power_of(scipy.fft.rfft((level - level.mean(axis=1, keepdims=True)) * hanning(frames)))
+    edges = [min(round(rate * frames / frame_rate), spectra.shape[1]) for rate in _RATES]
+    parts = np.stack([spectra[:, a:b].sum(axis=1) for a, b in pairwise(edges)], axis=1)
+    shares = np.log(parts / (parts.sum(axis=1, keepdims=True) + 1e-12) + 1e-6)
+    skewness, kurtosis = (square * change).mean(axis=1) / spread**3, (square * square).mean(axis=1) / spread**4
+    return np.column_stack([skewness, kurtosis, spread, shares])
 
 
-_STEPS = tuple(f"{low:g}_{high:g}hz" for low, high in pairwise(_RATES))
+_STEPS = tuple(f"modulation_{low:g}_{high:g}hz" for low, high in pairwise(_RATES))
+_ENVELOPE = ("change_skewness", "change_kurtosis", "change_spread", *_STEPS)
 
 
 def _together(power: Floats, freqs: Floats, bandwidth: float) -> dict[str, float]:
@@ -111,9 +121,9 @@ def _catalogue() -> tuple[Feature, ...]:
         "change_spread": ("1", "spread of the changes of the natural logarithm of power within 3 ms", own),
     }
     banded |= {
-        f"modulation_{step}": (
+        step: (
             "1",
-            f"natural logarithm of the share of the modulation at {step.replace('_', '-')}",
+            f"natural logarithm of the share of the modulation at {step.removeprefix('modulation_').replace('_', '-')}",
             "Atlas & Shamma 2003",
         )
         for step in _STEPS

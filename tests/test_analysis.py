@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from aidetect.analysis import (
     GRID,
     GRID_STEP,
     centre_channel,
     decibels,
+    fast_rate,
+    flat_band,
     long_frames,
     middle,
     percentiles,
     short_frames,
     spectra_of,
+    vertex,
+    window_spectrum,
 )
 
 
@@ -95,3 +101,59 @@ def test_spectra_of_a_tone_peak_at_its_frequency(seconds: float) -> None:
     assert freqs[1] == pytest.approx(1.0 / seconds, rel=0.05)
     assert abs(freqs[np.argmax(np.abs(spectra).mean(axis=0))] - 5_000.0) <= freqs[1] / 2
     assert len(spectra) == pytest.approx(2.0 * freqs[1], abs=2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from([8_000, 11_025, 22_050, 44_100, 48_000]),
+    st.floats(3.0, 5.0),  # in less, a hundred hertz of noise differ by chance
+    st.floats(-1.0, 1.0),
+    st.floats(400.0, 1_500.0),
+    st.floats(1_900.0, 4_000.0),
+    st.floats(1.05, 3.0),
+)
+@example(8_000, 4.0, 0.0, 400.0, 3_600.0, 1.05)
+@example(44_100, 4.0, -1.0, 1_000.0, 4_000.0, 1.1)
+def test_a_flat_band_is_flat_within_and_empty_outside(
+    rate: int, seconds: float, slope: float, low: float, high: float, over: float
+) -> None:
+    n = round(seconds * rate)
+    y = np.random.default_rng(0).standard_normal(n)
+    colour = np.fft.rfft(y) * np.maximum(np.arange(n // 2 + 1), 1.0) ** slope
+    window = window_spectrum(np.fft.irfft(colour, n).astype(np.float32), rate=rate)
+    high = min(high, 0.49 * rate)
+    wanted = over * (high - low) + 50.0
+    wave = flat_band(window, low=low, high=high, over=8.0, rate=wanted)
+    assert len(wave) == pytest.approx(wanted * seconds, abs=2)
+    assert wave.dtype == np.complex64
+    power = np.abs(np.fft.fft(wave * np.hanning(len(wave)))) ** 2
+    freqs = (np.arange(len(wave)) * wanted / len(wave) - low) % wanted + low  # what was folded down, up again
+    bands = [power[(freqs >= f) & (freqs < f + 100.0)].mean() for f in np.arange(low + 20.0, high - 120.0, 100.0)]
+    assert bands == pytest.approx([np.mean(bands)] * len(bands), rel=0.4)
+    assert power[(freqs > high + 20.0) & (freqs < low + wanted - 20.0)].max(initial=0.0) < 1e-3 * np.mean(bands)
+
+
+def test_nothing_is_left_of_a_band_that_ends_below_its_lower_edge() -> None:
+    window = window_spectrum(np.random.default_rng(0).standard_normal(40_000).astype(np.float32), rate=8_000)
+    assert not flat_band(window, low=400.0, high=350.0, over=8.0, rate=6_000.0).any()
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("seconds", [2.0, 7.77, 10.0])
+def test_a_fast_rate_is_little_above_the_least(rate: int, seconds: float) -> None:
+    window = window_spectrum(np.zeros(round(rate * seconds), dtype=np.float32), rate=rate)
+    found = fast_rate(window, 6_000.0)
+    assert 6_000.0 <= found < 6_100.0
+    size = round(found / window.step)
+    assert size * window.step == pytest.approx(found)
+    for prime in (2, 3, 5, 7, 11):
+        while size % prime == 0:
+            size //= prime
+    assert size == 1
+
+
+@pytest.mark.parametrize("shift", [-0.5, -0.2, 0.0, 0.4])
+def test_the_vertex_of_a_parabola_is_its_highest_value(shift: float) -> None:
+    left, top, right = (3.0 - 2.0 * (np.array([k]) - shift) ** 2 for k in (-1, 0, 1))
+    assert vertex(left, top, right)[0] == pytest.approx(3.0)
+    assert vertex(top, top, top)[0] == top[0]
