@@ -261,8 +261,11 @@ def flat_band(
     if len(band):
         power = running_mean(power_of(band), round(over / window.step))
         gain = np.float32(1.0) / np.sqrt(power + np.float32(1e-9) * power.mean() + np.float32(1e-30))
-        bins[(first + np.arange(len(band))) % size] = band * gain
-    wave: npt.NDArray[np.complex64] = scipy.fft.ifft(bins)
+        start = first % size
+        straight = min(len(band), size - start)
+        bins[start : start + straight] = band[:straight] * gain[:straight]
+        bins[: len(band) - straight] = band[straight:] * gain[straight:]
+    wave: npt.NDArray[np.complex64] = scipy.fft.ifft(bins, overwrite_x=True)
     return wave[: round(window.samples * size / window.size)]
 
 

@@ -24,7 +24,7 @@ from .experts import Views
 from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extract_array
 from .features import describe_features
 from .inputs import in_words
-from .labels import LabelledTrack, path_of, read_labels
+from .labels import LabelledTrack, distinct, path_of, read_labels
 from .modulation import RATES
 from .store import FeatureStore, content_key, make_folder
 
@@ -225,6 +225,8 @@ def table_of(
         if path_of(labels).is_dir():
             return load_table(labels)
         labels = read_labels(labels)
+    else:
+        labels = distinct(labels)
     kept = FeatureStore(make_folder(store)) if store is not None else None
     variants = ("", *(f"aug{i + 1}" for i in range(augment)))
     return build_table(

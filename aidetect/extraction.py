@@ -136,7 +136,7 @@ def _extract_excerpts(stream: AudioStream, length: float) -> TrackFeatures | Non
         track.add(block, rate=stream.rate)
     if track.windows < _LEAST_WITH_SOUND:
         return None
-    return _features(stream, track.values(), track, duration=length, effort="fast")
+    return _features(stream, {}, track, duration=length, effort="fast")
 
 
 def extract_array(y: npt.ArrayLike, sr: float, *, name: str = "<array>") -> TrackFeatures:
@@ -166,13 +166,15 @@ def extract_stream(stream: AudioStream) -> TrackFeatures:
             f"{stream.name}: only {sound:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "
             f"(30 s or more are better)."
         )
-    values = compression.loudness_features(meter) | clips.values() | track.values()
+    values = compression.loudness_features(meter) | clips.values()
     return _features(stream, values, track, duration=duration, effort="full")
 
 
 def _features(
     stream: AudioStream, values: Mapping[str, float], track: _Track, *, duration: float, effort: str
 ) -> TrackFeatures:
+    pooled, details = track.pooled()
+    values = {**values, **pooled}
     names = [feature.name for feature in describe_features()]
     return TrackFeatures(
         name=stream.name,
@@ -181,7 +183,7 @@ def _features(
         channels=stream.native_channels,
         codec=stream.codec,
         values=MappingProxyType({name: float(values.get(name, np.nan)) for name in names}),
-        details=shimmer.quantise(track.details),
+        details=shimmer.quantise(details),
         modulation=track.modulation.heights(),
         warnings=tuple(stream.warnings),
         effort=effort,
@@ -203,7 +205,6 @@ class _Track:
         self._tones = tones.ToneSpectrum()
         self._repetition = repetition.RepetitionSearch()
         self.modulation = modulation.ModulationSpectrum()
-        self.details: Floats = np.full(len(GRID), np.nan, dtype=np.float32)
 
     def add(self, block: Floats, *, rate: int) -> None:
         """Take in one window of samples, shape (channels, n)."""
@@ -249,12 +250,12 @@ class _Track:
         if sung.sum() * (short.times[1] - short.times[0]) >= _MIN_VOICE_SECONDS:
             self._vocal_short.add(shimmer.texture(short, bandwidth=bandwidth, frames=sung))
 
-    def values(self) -> dict[str, float]:
-        """Pool everything; sets `details` on the way."""
+    def pooled(self) -> tuple[dict[str, float], Floats]:
+        """Pool everything: named numbers, and the fine structure of the mean spectrum, shape (len(GRID),)."""
         bandwidth = compression.effective_bandwidth(self._power, self._freqs)
         values = compression.codec_traces(self._power, self._freqs, bandwidth)
         values |= self._short.means() | self._tones.values() | self._repetition.values()
-        self.details, found = self._long.values(bandwidth)
+        details, found = self._long.values(bandwidth)
         values |= found
         voice = vocals.vocal_features(self._voices)
         values |= voice
@@ -262,7 +263,7 @@ class _Track:
         if np.isfinite(voice["f0_median"]) and self._vocal_long.frames >= _MIN_VOICE_FRAMES:
             _, found = self._vocal_long.values(bandwidth)
             vocal |= {shimmer.VOCAL + name: value for name, value in (found | self._vocal_short.means()).items()}
-        return vocal | values
+        return vocal | values, details
 
 
 class _Means:

@@ -10,7 +10,16 @@ import numpy.typing as npt
 from .dataset import FeatureTable
 from .kin import family_of
 
-__all__ = ["family_folds", "family_weights", "fewest_groups", "folds_of", "row_weights", "split_groups"]
+__all__ = [
+    "FOLDS",
+    "MIN_SOURCES",
+    "family_folds",
+    "family_weights",
+    "fewest_groups",
+    "folds_of",
+    "row_weights",
+    "split_groups",
+]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,15 @@ def test_without_anybody_to_report_to_one_warning_tells(tmp_path: Path, song_pat
         dataset.table_of(tracks)
     with pytest.raises(LabelsError, match="the path is empty"):
         dataset.table_of("")
+
+
+def test_a_file_given_twice_counts_once_and_has_one_label(song_path: Path) -> None:
+    twice = [LabelledTrack(song_path, "human", "s1"), LabelledTrack(song_path, "human", "s2")]
+    with pytest.warns(UserWarning, match="1 "):
+        table = dataset.table_of(twice)
+    assert table.column("source").tolist() == ["s1"]
+    with pytest.raises(LabelsError, match=re.escape(song_path.name)):
+        dataset.table_of([twice[0], LabelledTrack(song_path, "ai", "s1")])
 
 
 def test_places_that_cannot_be_written_to_are_told_before_anything_is_measured(
