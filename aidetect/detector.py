@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import alignment
 from .combiner import EXTREME, Combiner, combine
-from .errors import ModelFileError, TrainingError
+from .errors import ModelFileError
 from .experts import (
     VIEWS,
     WIDTHS,
@@ -32,8 +32,9 @@ from .extraction import EXTRACTOR_VERSION, Effort, TrackFeatures, extract, extra
 from .features import FAMILIES, describe_features, feature_number
 from .modelfile import model_folder, read_model, write_model
 from .novelty import KnownRange
-from .prevalence import error_rates
+from .prevalence import LENGTHS, RECALIBRATED, error_rates, length_of, recalibrated
 from .result import ReadOnly, Result
+from .store import content_key
 from .verdicts import Thresholds
 
 __all__ = ["Detector", "default_model_path", "unheard"]
@@ -47,7 +48,6 @@ _EVEN = 0.5
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
-_RECALIBRATED = "recalibrated"
 _STRANGE = (
     "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
     "verdict is given"
@@ -253,31 +253,44 @@ class Detector:
 
         Rates estimated on one collection do not hold on another. With n tracks of the collection at hand, at most
         ``floor((n + 1) * rate)`` of which may lie above it, the threshold keeps the rate on further tracks of the same
-        collection (split conformal prediction; Vovk, Gammerman, Shafer 2005).
+        collection (split conformal prediction; Vovk, Gammerman, Shafer 2005): on average over such sets of tracks. For
+        the set at hand it may be higher; how high is stated, as the upper end of a 95 % interval.
+
+        Tracks under 60 s and longer ones have thresholds, and so rates, of their own. A length of which there are too
+        few tracks is promised nothing: its threshold is raised where all the tracks together ask for it and else stays
+        the model's, and so do the rates that are stated for it.
+
+        All this takes the tracks to be drawn one by one. Tracks of one album are alike and count as little more than
+        one, so let them come from many albums and artists. Copies of a file count once; the same recording in another
+        format is not noticed.
 
         Parameters
         ----------
         human_paths : path or iterable of path
-            A folder, or files, of music known to be people's; some 100 to 200 tracks.
+            A folder, or files, of music known to be people's; some 100 to 200 tracks of each length that is to be
+            judged, of many albums and artists.
         max_false_positive_rate : float
             Bound to keep.
         jobs : int
             Processes.
         report : callable, optional
-            Gets one line for every file that cannot be scored; by default a warning tells how many there are.
+            Gets one line for every file that cannot be scored or is a copy of another; by default a warning tells how
+            many there are.
 
         Returns
         -------
         Detector
-            With ``about["recalibration"]``: tracks used, rate, the threshold, and the recall that is left, as estimated
-            on AI tracks of sources outside training. Its version, which every result names, ends in ``+recalibrated``.
+            With ``about["recalibration"]``: tracks used, rate, and for each length the threshold, how many false
+            positives to expect, and the recall that is left, as estimated on AI tracks of sources outside training. It
+            takes the place of an earlier recalibration. Its version, which every result names, ends in
+            ``+recalibrated``.
 
         Raises
         ------
         ValueError
             The rate is not between 0 and 1.
         TrainingError
-            Fewer tracks than the rate needs: 99 for 1 %.
+            Fewer different tracks of either length than the rate needs: 99 for 1 %.
         """
         if not 0.0 < max_false_positive_rate < 1.0:
             raise ValueError(f"max_false_positive_rate must lie between 0 and 1, not {max_false_positive_rate!r}")
@@ -287,45 +300,29 @@ class Detector:
             paths = audio_files(human_paths)
         else:
             paths = [Path(path) for path in human_paths]
-        found, failed = [], []
-        for item in score_files(paths, jobs=jobs, detector=self):
-            if not isinstance(item, FileError):
-                found.append(item.probability)
-            elif report is None:
+        different, copies = _different(paths)
+        scores: dict[str, list[float]] = {name: [] for name in LENGTHS}
+        failed = []
+        for item in score_files(different, jobs=jobs, detector=self):
+            if isinstance(item, FileError):
                 failed.append(item.error)
             else:
-                report(item.error)
-        if failed:
-            warnings.warn(
-                f"{len(failed)} of {len(paths)} files could not be scored and were left out; the first: {failed[0]}",
-                stacklevel=2,
-            )
-        allowed = math.floor((len(found) + 1) * max_false_positive_rate)
-        if allowed < 1:
-            needed = math.ceil(1.0 / max_false_positive_rate) - 1
-            raise TrainingError(
-                f"{len(found)} human tracks cannot bound false positives at {max_false_positive_rate:.1%}: "
-                f"at least {needed} are needed."
-            )
-        limit = float(np.nextafter(sorted(found)[-allowed], 2.0))
-        quantiles = np.asarray(self.about.get("ai_quantiles", []), dtype=np.float64)
-        left = float(np.mean(quantiles >= limit)) if quantiles.size else None
-        note = {
-            "tracks": len(found),
-            "max_false_positive_rate": max_false_positive_rate,
-            "threshold": limit,
-            "recall": left,
-        }
-        thresholds = replace(
-            self.thresholds,
-            ai=limit,
-            human=min(self.thresholds.human, limit),
-            ai_short=limit,
-            human_short=min(self.thresholds.limits(0.0)[1], limit),
-            max_false_positive_rate=max_false_positive_rate,
-        )
-        once = _RECALIBRATED in self.version.split("+")
-        version = self.version if once else f"{self.version}+{_RECALIBRATED}"
+                scores[length_of(item.duration)].append(item.probability)
+        for words, lines in (
+            ("could not be scored and were left out", failed),
+            ("are copies of others and count for nothing", copies),
+        ):
+            if report is not None:
+                for line in lines:
+                    report(line)
+            elif lines:
+                warnings.warn(
+                    f"{len(lines)} of {len(paths)} files {words}; the first: {lines[0]}",
+                    stacklevel=2,
+                )
+        thresholds, note = recalibrated(self.thresholds, self.about, scores, rate=max_false_positive_rate)
+        once = RECALIBRATED in self.version.split("+")
+        version = self.version if once else f"{self.version}+{RECALIBRATED}"
         return replace(self, thresholds=thresholds, about={**self.about, "version": version, "recalibration": note})
 
     # -- files --------------------------------------------------------------------------------------------------
@@ -366,6 +363,23 @@ class Detector:
         write_model(path, about, arrays)
 
 
+def _different(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """Leave out copies of files, and say of what."""
+    first: dict[str, Path] = {}
+    kept, copies = [], []
+    for path in paths:
+        try:
+            key = content_key(path) if path.is_file() else ""
+        except OSError:  # whoever reads it tells what is wrong
+            key = ""
+        if key and key in first:
+            copies.append(f"{path}: a copy of {first[key]}.")
+            continue
+        first[key] = path
+        kept.append(path)
+    return kept, copies
+
+
 def unheard(values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
     """Which tracks show no trace of generation, but lack the bands in which most would lie, shape (tracks,)."""
     bandwidth = values[:, feature_number("effective_bandwidth")]
@@ -392,7 +406,7 @@ def _doubts(track: TrackFeatures, *, silent: bool) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-7.model"
+    return model_folder() / "aidetect-8.model"
 
 
 @lru_cache(maxsize=1)

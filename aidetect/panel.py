@@ -12,6 +12,7 @@ from rich.text import Text
 from .evaluation import Evaluation, Metrics, wilson
 from .experts import NO_SIGNATURE, SIGNATURE_OF, Evidence
 from .features import FAMILIES, describe_features
+from .prevalence import RECALIBRATED
 from .result import Result
 from .terminal import printable
 
@@ -143,11 +144,19 @@ def _odds_of_error(result: Result) -> str:
     if wrong is None:
         return f"{start}. See README."
     high = rates.get("false_positives_high", wrong)
-    if high <= wrong:  # a bound that somebody chose
+    if high <= wrong:  # a bound that somebody chose, in an older model
         return f"{start}: of people's tracks like those of the recalibration up to {_share(wrong)} get it. See README."
+    if "bound" in rates:
+        return (
+            f"{start}: of people's tracks like those of the recalibration and of this length {_rate(wrong)} (perhaps "
+            f"up to {_share(high)}) get it. See README."
+        )
+    own = ""
+    if RECALIBRATED in result.model_version.split("+"):
+        own = ", before the recalibration, which had too few tracks of this length"
     return (
         f"{start}: of people's tracks of this length {_rate(wrong)} (perhaps up to {_share(high)}) get this verdict on "
-        "sources that the model never saw. See README."
+        f"sources that the model never saw{own}. See README."
     )
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .verdicts import SHORT
+import numpy as np
+
+from .errors import TrainingError
+from .verdicts import SHORT, Thresholds
 
 __all__ = [
     "LENGTHS",
+    "RECALIBRATED",
     "Prevalence",
     "Rates",
     "error_rates",
     "estimate_prevalence",
     "length_of",
+    "rates_of",
+    "recalibrated",
     "stated_metrics",
     "weighted",
 ]
@@ -23,8 +29,12 @@ __all__ = [
 LENGTHS = ("short", "long")
 """Lengths for which a model states error rates, below and from :data:`~aidetect.verdicts.SHORT` seconds on."""
 
+RECALIBRATED = "recalibrated"
+"""What the version of a recalibrated model tells."""
+
 _OF_PEOPLE = ("false_positives", "false_positives_high")
 _Z = 1.959964  # two-sided 95 %
+_UPPER = 0.975  # share of a distribution below the upper end of such an interval
 
 
 def length_of(seconds: float | None) -> str:
@@ -54,18 +64,117 @@ def error_rates(about: Mapping[str, Any], *, seconds: float) -> dict[str, float]
     -------
     dict of str to float
         ``"false_positives"``, ``"false_positives_high"`` and ``"missed"`` as in
-        :class:`~aidetect.evaluation.Metrics`, as far as the model states them. After a recalibration the first two are
-        its bound.
+        :class:`~aidetect.evaluation.Metrics`, as far as the model states them. Where a recalibration had enough tracks
+        of this length, the first two are those of :func:`recalibrated`, and ``"bound"`` is the rate that was asked of
+        it. For other lengths they stay the model's own.
     """
-    stated = dict(stated_metrics(about, length_of(seconds)))
+    length = length_of(seconds)
+    stated = dict(stated_metrics(about, length)) | {"bound": None}
     recalibration = about.get("recalibration")
     if isinstance(recalibration, Mapping):
-        stated |= dict.fromkeys(_OF_PEOPLE, recalibration.get("max_false_positive_rate"))
-    return {name: float(stated[name]) for name in (*_OF_PEOPLE, "missed") if _is_share(stated.get(name))}
+        bound, lengths = recalibration.get("max_false_positive_rate"), recalibration.get("lengths")
+        if not isinstance(lengths, Mapping):  # an older model, of which no more is known
+            stated |= dict.fromkeys(_OF_PEOPLE, bound)
+        elif set(_OF_PEOPLE) <= set(lengths.get(length, {})):
+            stated |= {**{name: lengths[length][name] for name in _OF_PEOPLE}, "bound": bound}
+    return {name: float(stated[name]) for name in (*_OF_PEOPLE, "missed", "bound") if _is_share(stated.get(name))}
 
 
 def _is_share(x: object) -> bool:
     return isinstance(x, int | float) and 0.0 <= x <= 1.0
+
+
+def recalibrated(
+    thresholds: Thresholds, about: Mapping[str, Any], scores: Mapping[str, Sequence[float]], *, rate: float
+) -> tuple[Thresholds, dict[str, Any]]:
+    """Set the verdict ``ai`` by people's tracks of one collection.
+
+    Of n tracks of a length ``k = floor((n + 1) * rate)`` bear the threshold: it lies just above the k-th highest. On
+    further tracks of the collection the rate of false positives then has the distribution Beta(k, n - k + 1), with the
+    mean k / (n + 1) (Vovk 2012). Where k is 0, nothing is known of this length: its threshold may be raised to that of
+    all tracks, and is not lowered.
+
+    Parameters
+    ----------
+    thresholds, about
+        Of a detector. An earlier recalibration is undone first.
+    scores : mapping of str to sequence of float
+        Probabilities of different tracks, under each of :data:`LENGTHS`.
+    rate : float
+        Wanted of false positives, between 0 and 1.
+
+    Returns
+    -------
+    thresholds : Thresholds
+    note : dict
+        ``"tracks"``, ``"max_false_positive_rate"``; ``"own"``, the thresholds of the model; ``"lengths"``, with each
+        ``"tracks"``, ``"threshold"``, ``"recall"`` and, where k is not 0, ``"false_positives"``, the mean, and
+        ``"false_positives_high"``, the upper end of the 95 % interval.
+
+    Raises
+    ------
+    TrainingError
+        Too few tracks of either length.
+
+    References
+    ----------
+    Vovk (2012), Conditional validity of inductive conformal predictors, PMLR 25, 475-490.
+    """
+    earlier = about.get("recalibration")
+    if isinstance(earlier, Mapping) and "own" in earlier:
+        thresholds = Thresholds(**earlier["own"])
+    every = [p for name in LENGTHS for p in scores[name]]
+    if not any(_bearing(scores[name], rate) for name in LENGTHS):
+        needed = math.ceil(1.0 / rate) - 1
+        raise TrainingError(
+            f"{len(every)} different human tracks ({len(scores['short'])} under {SHORT:.0f} s, {len(scores['long'])} "
+            f"longer) cannot bound false positives at {rate:.1%}: at least {needed} of one of these lengths are needed."
+        )
+    lengths: dict[str, dict[str, Any]] = {}
+    for name, seconds in zip(LENGTHS, (0.0, SHORT), strict=True):
+        own, n, k = thresholds.limits(seconds)[0], len(scores[name]), _bearing(scores[name], rate)
+        limit = _above(scores[name], k) if k else max(own, _above(every, _bearing(every, rate)))
+        recall = _recall(about, name, limit) if k or limit > own else stated_metrics(about, name).get("found")
+        lengths[name] = {"tracks": n, "threshold": limit, "recall": recall}
+        if k:
+            lengths[name] |= {"false_positives": k / (n + 1), "false_positives_high": _highest(k, n)}
+    long, short = lengths["long"]["threshold"], lengths["short"]["threshold"]
+    found = replace(
+        thresholds,
+        ai=long,
+        human=min(thresholds.human, long),
+        ai_short=short,
+        human_short=min(thresholds.limits(0.0)[1], short),
+        max_false_positive_rate=rate,
+    )
+    return found, {
+        "tracks": len(every),
+        "max_false_positive_rate": rate,
+        "own": asdict(thresholds),
+        "lengths": lengths,
+    }
+
+
+def _bearing(scores: Sequence[float], rate: float) -> int:
+    return math.floor((len(scores) + 1) * rate)
+
+
+def _above(scores: Sequence[float], k: int) -> float:
+    return float(np.nextafter(sorted(scores)[-k], 2.0))
+
+
+def _highest(k: int, n: int) -> float:
+    from scipy.special import betaincinv
+
+    return float(betaincinv(k, n - k + 1, _UPPER))
+
+
+def _recall(about: Mapping[str, Any], length: str, limit: float) -> float | None:
+    """Share of AI tracks from `limit` on; of all lengths where the model is older, or knows too few of this one."""
+    by_length = about.get("ai_quantiles_by_length")
+    own = by_length.get(length) if isinstance(by_length, Mapping) else None
+    quantiles = np.asarray(own or about.get("ai_quantiles", []), dtype=np.float64)
+    return float(np.mean(quantiles >= limit)) if quantiles.size else None
 
 
 @dataclass(frozen=True)
@@ -84,6 +193,39 @@ class Rates:
     ai_tracks: float
     false_positives: float
     human_tracks: float
+
+
+def rates_of(about: Mapping[str, Any], length: str) -> Rates:
+    """Rates that hold for one of :data:`LENGTHS`, with the thresholds of a recalibration if there was one.
+
+    Numbers of tracks are effective ones where the model states them: tracks of one source count for less.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The model does not state them.
+    """
+    stated = stated_metrics(about, length)
+    known: dict[str, Any] = {
+        "found": stated.get("found"),
+        "ai": stated.get("ai_effective") or stated.get("ai"),
+        "false_positives": stated.get("false_positives"),
+        "human": stated.get("human_effective") or stated.get("human"),
+    }
+    recalibration = about.get("recalibration")
+    if recalibration and "lengths" in recalibration:
+        own = recalibration["lengths"][length]
+        known["found"] = own["recall"]
+        if "false_positives" in own:
+            known |= {"false_positives": own["false_positives"], "human": own["tracks"]}
+    elif recalibration:  # of an older version: one threshold for all lengths
+        known = {
+            "found": recalibration["recall"],
+            "ai": about["metrics"]["ai"],
+            "false_positives": recalibration["max_false_positive_rate"],
+            "human": recalibration["tracks"],
+        }
+    return Rates(*(float(x) for x in known.values()))
 
 
 def weighted(parts: Sequence[tuple[float, Rates]]) -> Rates:

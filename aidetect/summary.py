@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .prevalence import LENGTHS, Prevalence, Rates, estimate_prevalence, length_of, stated_metrics, weighted
+from .prevalence import LENGTHS, Prevalence, Rates, estimate_prevalence, length_of, rates_of, stated_metrics, weighted
 from .result import VERDICTS
+from .verdicts import SHORT
 
 __all__ = ["Summary"]
 
 _BINS = 10
 _WIDTH = 40  # characters of the longest bar
 _SHOWN = 5
+_WORDS = {"short": f"under {SHORT:.0f} s", "long": f"of {SHORT:.0f} s and more"}
 _FEWEST = 50  # tracks that a share is estimated from
 
 
@@ -74,17 +76,20 @@ class Summary:
         )
 
     def _rates(self, about: Mapping[str, Any]) -> Rates:
-        own = about.get("recalibration")
-        if own:  # its threshold is another one than that of the metrics, and the same for all lengths
-            ai_tracks = float(about["metrics"]["ai"])
-            return Rates(float(own["recall"]), ai_tracks, float(own["max_false_positive_rate"]), float(own["tracks"]))
         present = [name for name in LENGTHS if self.lengths[name]]
         weights = [self.lengths[name] / self.lengths.total() for name in present]
-        stated = [stated_metrics(about, name) for name in present]
-        if all(metrics is stated[0] for metrics in stated):  # those of all lengths: one set of tracks, not two
-            weights, stated = [1.0], stated[:1]
-        parts = [Rates(*(float(m[key]) for key in ("found", "ai", "false_positives", "human"))) for m in stated]
-        return weighted(list(zip(weights, parts, strict=True)))
+        sources = [_sources(about, name) for name in present]
+        if all(source is sources[0] for source in sources):  # those of all lengths: one set of tracks, not two
+            weights, present = [1.0], present[:1]
+        return weighted([(weight, rates_of(about, name)) for weight, name in zip(weights, present, strict=True)])
+
+    def _unmeasured(self, about: Mapping[str, Any]) -> list[str]:
+        lengths = (about.get("recalibration") or {}).get("lengths", {})
+        return [
+            f"The model was recalibrated with too few tracks {_WORDS[name]}: for these the rates are its own."
+            for name in LENGTHS
+            if self.lengths[name] and name in lengths and "false_positives" not in lengths[name]
+        ]
 
     def lines(self, about: Mapping[str, Any], *, slowest: Sequence[tuple[str, float]] = ()) -> list[str]:
         """Return the summary as text.
@@ -103,6 +108,7 @@ class Summary:
             lines.append(
                 f"Estimated share of AI {found.share:.1%} (95 % interval {found.low:.1%} to {found.high:.1%}; flagged "
                 f"{found.flagged:.1%}), if this music is as hard to tell as what the model was tested on."
+                + "".join(f" {words}" for words in self._unmeasured(about))
             )
         elif 0 < scored < _FEWEST:
             lines.append(f"No estimate of the share of AI: {scored} scored tracks are too few, {_FEWEST} are needed.")
@@ -119,3 +125,12 @@ class Summary:
             lines.append("Failed:" if self.failed <= _SHOWN else f"Failed, the first {_SHOWN} of {self.failed}:")
             lines += [f"  {error}" for error in self._errors]
         return lines
+
+
+def _sources(about: Mapping[str, Any], length: str) -> Mapping[str, Any]:
+    """What the rates of a length are taken from; the same object where it is the same tracks."""
+    recalibration = about.get("recalibration")
+    if not recalibration:
+        return stated_metrics(about, length)
+    lengths: Mapping[str, Any] = recalibration.get("lengths", {})
+    return lengths.get(length, recalibration)

@@ -185,6 +185,7 @@ def fit_detector(
     )
     rows = np.arange(len(table))
     experts = tuple(fit_expert(recipe, table, views, weight, rows, seed=seed) for recipe in recipes)
+    withheld = found.withheld(table, probability)
     # Errors are counted with thresholds of other folds: those above were chosen on these very tracks.
     verdicts = cross_verdicts(
         probability,
@@ -192,7 +193,7 @@ def fit_detector(
         table.seconds(),
         fold,
         counted=plain,
-        withheld=found.withheld(table, probability),
+        withheld=withheld,
         max_false_positive_rate=max_false_positive_rate,
         max_miss_rate=max_miss_rate,
     )
@@ -210,7 +211,13 @@ def fit_detector(
             for name, rows in ((name, plain & (length == name)) for name in LENGTHS)
             if len(set(ai[rows].tolist())) == len(CLASSES)
         },
-        "ai_quantiles": np.quantile(probability[plain & ai], np.linspace(0.0, 1.0, 201)).round(5).tolist(),
+        "ai_quantiles": _quantiles(probability[plain & ai]),
+        # What is withheld is found by no threshold.
+        "ai_quantiles_by_length": {
+            name: _quantiles(np.where(withheld, 0.0, probability)[rows])
+            for name, rows in ((name, plain & ai & (length == name)) for name in LENGTHS)
+            if rows.any()
+        },
         "additions": [],
     }
     return Detector(
@@ -221,6 +228,12 @@ def fit_detector(
         known=fit_range(table.values[plain], limit=limit_of(found.shares[plain])),
         about=about,
     )
+
+
+def _quantiles(probability: npt.NDArray[np.floating]) -> list[float]:
+    """Two hundred and one of them; seven digits tell apart even what is nearly sure."""
+    found: list[float] = np.quantile(probability, np.linspace(0.0, 1.0, 201)).astype(float).round(7).tolist()
+    return found
 
 
 def _honest_folds(table: FeatureTable, seed: int) -> Ints:

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
-from conftest import music
 from tables import made_up
 
 from aidetect import additions, fitting, training
 from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable, save_table
 from aidetect.detector import Detector
-from aidetect.errors import LabelsError, OutputError, TrainingError
+from aidetect.errors import LabelsError, OutputError
 
 RECIPES = tuple(
     r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "signatures", "dynamics", "voice")
@@ -102,39 +100,6 @@ def test_a_model_is_taught_on_its_own_table_only(tmp_path: Path) -> None:
         additions.add_generator([], generator="new", detector=own, table=tmp_path / "other")
     with pytest.raises(LabelsError, match="comes with the library"):
         additions.add_generator([], generator="new", detector=own)
-
-
-@pytest.fixture(scope="module")
-def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("catalogue")
-    for i in range(12):
-        sf.write(folder / f"{i:02d}.wav", music(seconds=4.5, rate=16_000, seed=i).T, 16_000)
-    (folder / "broken.mp3").write_bytes(b"nothing" * 100)
-    return folder
-
-
-def test_recalibration_bounds_false_positives_and_says_what_is_left(catalogue: Path) -> None:
-    detector, said = Detector.load(), []
-    tuned = detector.recalibrate(catalogue, max_false_positive_rate=0.25, report=said.append)
-    scores = [tuned.score(path).probability for path in sorted(catalogue.glob("*.wav"))]
-    # (12 + 1) * 0.25 = 3.25: the third highest must stay below, so that two lie above.
-    assert sum(p >= tuned.thresholds.ai for p in scores) == 2
-    note = tuned.about["recalibration"]
-    assert note["tracks"] == 12
-    assert 0.0 <= note["recall"] <= 1.0
-    assert tuned.thresholds.human <= tuned.thresholds.ai
-    assert len(said) == 1
-
-
-def test_too_few_tracks_for_a_rate_are_refused(catalogue: Path) -> None:
-    with pytest.raises(TrainingError, match="99"):
-        Detector.load().recalibrate(sorted(catalogue.glob("0*.wav"))[:3])
-
-
-@pytest.mark.parametrize("rate", [0.0, 1.0, 2.0, -0.5, float("nan")])
-def test_rates_that_are_none_are_refused(catalogue: Path, rate: float) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        Detector.load().recalibrate(catalogue, max_false_positive_rate=rate)
 
 
 def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_measured(tmp_path: Path) -> None:

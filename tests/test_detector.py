@@ -19,9 +19,10 @@ from tables import NAMES, made_up, sped_up
 import aidetect
 from aidetect import fitting, training
 from aidetect.detector import Detector
-from aidetect.errors import ModelFileError, OutputError
+from aidetect.errors import ModelFileError, OutputError, TrainingError
 from aidetect.experts import SignaturesExpert
 from aidetect.modelfile import read_model, write_model
+from aidetect.prevalence import error_rates
 from aidetect.verdicts import Thresholds
 
 RECIPES = tuple(
@@ -138,6 +139,77 @@ def test_a_detector_is_shown_in_a_line(small: Detector) -> None:
     assert "unknown" in repr(replace(small, about={}))
 
 
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("catalogue")
+    for i in range(12):
+        sf.write(folder / f"{i:02d}.wav", music(seconds=4.5, rate=16_000, seed=i).T, 16_000)
+    (folder / "broken.mp3").write_bytes(b"nothing" * 100)
+    return folder
+
+
+def test_recalibration_bounds_false_positives_and_says_what_is_left(small: Detector, catalogue: Path) -> None:
+    said: list[str] = []
+    tuned = small.recalibrate(catalogue, max_false_positive_rate=0.25, report=said.append)
+    ai, human = tuned.thresholds.limits(4.5)
+    scores = [tuned.score(path).probability for path in sorted(catalogue.glob("*.wav"))]
+    # (12 + 1) * 0.25 = 3.25: the third highest must stay below, so that two lie above.
+    assert sum(p >= ai for p in scores) == 2
+    note = tuned.about["recalibration"]
+    assert note["tracks"] == note["lengths"]["short"]["tracks"] == 12
+    assert 0.0 <= note["lengths"]["short"]["recall"] <= 1.0
+    assert human <= ai
+    assert tuned.thresholds.ai >= small.thresholds.ai  # no track of that length was there
+    assert len(said) == 1
+
+
+def test_training_keeps_how_ai_tracks_of_each_length_score() -> None:
+    table = made_up(strength=2.0)
+    halves = tuple({**row, "seconds": "20.0" if i % 4 < 2 else "90.0"} for i, row in enumerate(table.rows))
+    about = training.fit_detector(replace(table, rows=halves), recipes=RECIPES).about
+    quantiles = about["ai_quantiles_by_length"]
+    assert {name: len(found) for name, found in quantiles.items()} == {"short": 201, "long": 201}
+    assert max(quantiles["short"][-1], quantiles["long"][-1]) == about["ai_quantiles"][-1]
+    assert quantiles["short"] != quantiles["long"]
+
+
+def test_a_recalibrated_model_is_saved_with_what_is_known_of_it(
+    small: Detector, catalogue: Path, tmp_path: Path
+) -> None:
+    tuned = small.recalibrate(catalogue, max_false_positive_rate=0.25, report=lambda _: None)
+    tuned.save(tmp_path / "own.model")
+    again = Detector.load(tmp_path / "own.model")
+    assert again.thresholds == tuned.thresholds
+    assert again.about["recalibration"] == tuned.about["recalibration"]
+
+
+def test_too_few_tracks_for_a_rate_are_refused(small: Detector, catalogue: Path) -> None:
+    with pytest.raises(TrainingError, match="at least 99"):
+        small.recalibrate(sorted(catalogue.glob("0*.wav"))[:3])
+
+
+def test_copies_of_a_track_count_once(small: Detector, catalogue: Path, tmp_path: Path) -> None:
+    track = catalogue / "00.wav"
+    copy = tmp_path / "another name.wav"
+    copy.write_bytes(track.read_bytes())
+    with (
+        pytest.raises(TrainingError, match=r"^1 different human tracks \(1 under 60 s, 0 longer\) .* at least 99"),
+        pytest.warns(UserWarning, match=r"99 of 100 files are copies of others .*00\.wav: a copy of"),
+    ):
+        small.recalibrate([track] * 99 + [copy])
+    told: list[str] = []
+    tracks = sorted(catalogue.glob("*.wav"))
+    tuned = small.recalibrate([*tracks, copy], max_false_positive_rate=0.25, report=told.append)
+    assert tuned.about["recalibration"]["tracks"] == 12
+    assert told == [f"{copy}: a copy of {track}."]
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, 2.0, -0.5, float("nan")])
+def test_rates_that_are_none_are_refused(small: Detector, catalogue: Path, rate: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        small.recalibrate(catalogue, max_false_positive_rate=rate)
+
+
 def test_recalibration_is_named_once_and_leaves_no_file_out_silently(small: Detector, tmp_path: Path) -> None:
     for seed in range(4):
         sf.write(tmp_path / f"{seed}.wav", music(seconds=4.5, rate=16_000, seed=seed).T, 16_000)
@@ -152,7 +224,10 @@ def test_recalibration_is_named_once_and_leaves_no_file_out_silently(small: Dete
     assert once.version == twice.version == "small+recalibrated"
     result = twice.score(tmp_path / "0.wav")
     assert result.model_version == "small+recalibrated"
-    assert result.error_rates["false_positives"] == result.error_rates["false_positives_high"] == 0.25
+    rates = result.error_rates
+    assert (rates["bound"], rates["false_positives"]) == (0.25, pytest.approx(1 / 5))
+    assert rates["false_positives_high"] == pytest.approx(1.0 - 0.025**0.25)  # so rarely all of four lie below
+    assert "bound" not in error_rates(twice.about, seconds=60.0)
 
 
 def test_short_music_is_told_to_be_short(song: np.ndarray) -> None:

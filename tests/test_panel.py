@@ -68,11 +68,23 @@ def test_a_verdict_says_how_often_it_is_wrong() -> None:
     none = replace(ai, error_rates={"false_positives": 0.0, "false_positives_high": 0.005})
     assert "fewer than 0.1 % (perhaps up to 0.5 %)" in said(none)
     own = replace(ai, error_rates={"false_positives": 0.02, "false_positives_high": 0.02})
-    assert "like those of the recalibration up to 2.0 %" in said(own)
+    assert "like those of the recalibration up to 2.0 %" in said(own)  # by a model of an older version
     for verdict in ("ai", "human"):
         assert "This is statistical evidence, no proof. See README." in said(
             replace(RESULT, verdict=verdict, error_rates={})
         )
+
+
+def test_a_recalibrated_model_tells_whether_it_measured_this_length() -> None:
+    measured = {"false_positives": 0.0066, "false_positives_high": 0.0243, "bound": 0.01, "missed": 0.044}
+    tuned = replace(RESULT, verdict="ai", model_version="aidetect-7+recalibrated")
+    assert (
+        "of people's tracks like those of the recalibration and of this length about 0.7 % (perhaps up to 2.4 %) get it"
+    ) in said(replace(tuned, error_rates=measured))
+    assert (
+        "sources that the model never saw, before the recalibration, which had too few tracks of this length. See"
+    ) in said(tuned)
+    assert "recalibration" not in said(replace(RESULT, verdict="ai"))
 
 
 def test_a_resemblance_is_no_accusation() -> None:

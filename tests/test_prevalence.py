@@ -3,7 +3,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aidetect.prevalence import Rates, error_rates, estimate_prevalence, weighted
+from aidetect.errors import TrainingError
+from aidetect.prevalence import Rates, error_rates, estimate_prevalence, rates_of, recalibrated, weighted
+from aidetect.verdicts import Thresholds
+
+OWN = Thresholds(ai=0.9, human=0.5, ai_short=0.99, human_short=0.3)
+SHORT = {"found": 0.4, "ai": 700, "false_positives": 0.012, "false_positives_high": 0.03, "human": 410, "missed": 0.05}
+LONG = {"found": 0.9, "ai": 590, "false_positives": 0.003, "false_positives_high": 0.01, "human": 710, "missed": 0.03}
+POOLED = {"found": 0.64, "ai": 1290, "false_positives": 0.006, "human": 1120}
+UP_TO_HALF, UP_TO_ONE = np.linspace(0.0, 0.5, 201).tolist(), np.linspace(0.0, 1.0, 201).tolist()
+ABOUT = {
+    "metrics": POOLED,
+    "metrics_by_length": {"short": SHORT, "long": LONG},
+    "ai_quantiles": [0.0, 1.0],
+    "ai_quantiles_by_length": {"short": UP_TO_HALF, "long": UP_TO_ONE},
+}
+
+
+def tracks(n: int, highest: float) -> list[float]:
+    return np.linspace(0.0, highest, n + 1)[1:].tolist()
 
 
 def test_the_estimate_is_rogan_and_gladens() -> None:
@@ -67,9 +85,85 @@ def test_error_rates_are_those_of_the_length_or_else_of_all() -> None:
     assert error_rates(about, seconds=59.0) == {k: v for k, v in short.items() if k != "found"}
     assert error_rates(about, seconds=60.0) == {"false_positives": 0.01, "false_positives_high": 0.02}
     own = about | {"recalibration": {"max_false_positive_rate": 0.05}}
+    # a model of an older version, with one threshold for all lengths
     assert error_rates(own, seconds=59.0) == {"false_positives": 0.05, "false_positives_high": 0.05, "missed": 0.05}
 
 
 @pytest.mark.parametrize("about", [{}, {"metrics": 3}, {"metrics": {"missed": "many"}}, {"metrics_by_length": [1]}])
 def test_no_error_rates_are_stated_where_a_model_states_none(about: dict[str, object]) -> None:
     assert error_rates(about, seconds=float("nan")) == {}
+
+
+def test_a_length_without_tracks_keeps_the_models_threshold_and_rates() -> None:
+    thresholds, note = recalibrated(OWN, ABOUT, {"short": [], "long": tracks(150, 0.2)}, rate=0.01)
+    about = ABOUT | {"recalibration": note}
+    assert thresholds.limits(60.0) == pytest.approx((0.2, 0.2))
+    assert thresholds.limits(59.0) == OWN.limits(59.0)
+    assert error_rates(about, seconds=59.0) == error_rates(ABOUT, seconds=59.0)
+    assert rates_of(about, "short") == rates_of(ABOUT, "short") == Rates(0.4, 700.0, 0.012, 410.0)
+    rates = error_rates(about, seconds=60.0)
+    assert rates["bound"] == 0.01
+    assert rates["false_positives"] == pytest.approx(1 / 151)
+    assert rates["false_positives_high"] == pytest.approx(1.0 - 0.025 ** (1 / 150))
+    assert rates["missed"] == 0.03
+    assert rates_of(about, "long") == Rates(pytest.approx(0.8, abs=0.01), 590.0, pytest.approx(1 / 151), 150.0)
+
+
+def test_what_few_tracks_of_a_length_show_may_raise_its_threshold_only() -> None:
+    few = {"short": [0.9999] * 5, "long": tracks(150, 0.2)}
+    thresholds, note = recalibrated(OWN, ABOUT, few, rate=0.01)
+    assert thresholds.limits(59.0)[0] > 0.9999
+    assert note["lengths"]["short"]["recall"] == 0.0
+    assert "false_positives" not in note["lengths"]["short"]
+    assert thresholds.limits(60.0)[0] == pytest.approx(0.2)
+
+
+def test_lengths_with_enough_tracks_have_thresholds_and_rates_of_their_own() -> None:
+    thresholds, note = recalibrated(OWN, ABOUT, {"short": tracks(99, 0.25), "long": tracks(250, 0.5)}, rate=0.01)
+    assert thresholds.limits(59.0)[0] == pytest.approx(0.25)
+    assert thresholds.limits(60.0)[0] == pytest.approx(0.5 * 249 / 250)  # the second highest: one may lie above
+    about = ABOUT | {"recalibration": note}
+    short, long = (rates_of(about, name) for name in ("short", "long"))
+    assert (short.found, long.found) == pytest.approx((0.5, 0.5), abs=0.01)  # of AI tracks of each length
+    assert (short.ai_tracks, short.human_tracks, long.ai_tracks, long.human_tracks) == (700.0, 99.0, 590.0, 250.0)
+    assert (short.false_positives, long.false_positives) == pytest.approx((1 / 100, 2 / 251))
+
+
+def test_older_models_know_the_recall_of_all_lengths_only() -> None:
+    older = {name: value for name, value in ABOUT.items() if name != "ai_quantiles_by_length"}
+    _, note = recalibrated(OWN, older, {"short": tracks(99, 0.25), "long": tracks(99, 0.25)}, rate=0.01)
+    assert [note["lengths"][name]["recall"] for name in ("short", "long")] == [0.5, 0.5]
+    _, note = recalibrated(OWN, {}, {"short": tracks(99, 0.25), "long": []}, rate=0.01)
+    assert note["lengths"]["short"]["recall"] is None
+    with pytest.raises((KeyError, TypeError)):
+        rates_of({"recalibration": note}, "short")
+
+
+def test_a_second_recalibration_starts_from_the_models_own_thresholds() -> None:
+    first, note = recalibrated(OWN, ABOUT, {"short": [], "long": tracks(150, 0.2)}, rate=0.01)
+    about = ABOUT | {"recalibration": note}
+    second, _ = recalibrated(first, about, {"short": tracks(150, 0.2), "long": []}, rate=0.01)
+    assert second.limits(60.0) == OWN.limits(60.0)
+
+
+def test_tracks_of_two_lengths_do_not_make_up_for_each_other() -> None:
+    with pytest.raises(TrainingError, match=r"196 different human tracks \(98 under 60 s, 98 longer\).* least 99"):
+        recalibrated(OWN, ABOUT, {"short": tracks(98, 0.2), "long": tracks(98, 0.2)}, rate=0.01)
+
+
+@pytest.mark.parametrize("n", [99, 198, 500])
+def test_the_stated_upper_end_holds_for_the_rate_of_the_tracks_at_hand(n: int) -> None:
+    rng = np.random.default_rng(0)
+    kept, rates = 0, []
+    for _ in range(1000):
+        thresholds, note = recalibrated(OWN, ABOUT, {"short": [], "long": rng.random(n).tolist()}, rate=0.01)
+        rates.append(1.0 - thresholds.ai)
+        kept += rates[-1] <= note["lengths"]["long"]["false_positives_high"]
+    assert 0.96 <= kept / 1000 <= 0.99
+    assert np.mean(rates) == pytest.approx(note["lengths"]["long"]["false_positives"], rel=0.1)
+    assert np.mean(np.array(rates) > 0.01) > 0.1  # the bound itself is kept on average only
+
+
+def test_effective_numbers_of_tracks_are_used_where_they_are_stated() -> None:
+    stated = LONG | {"ai_effective": 120.5, "human_effective": 90.0}
+    assert rates_of({"metrics": stated}, "long") == Rates(0.9, 120.5, 0.003, 90.0)

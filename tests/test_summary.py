@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aidetect.prevalence import recalibrated
 from aidetect.summary import Summary
+from aidetect.verdicts import Thresholds
 
 SHORT = {"found": 0.5, "ai": 700, "false_positives": 0.02, "human": 410}
 LONG = {"found": 0.93, "ai": 590, "false_positives": 0.006, "human": 710}
@@ -35,7 +37,7 @@ def test_tracks_are_counted_and_their_share_corrected() -> None:
     assert summary.prevalence({"metrics": {}}) is None
 
 
-def test_a_threshold_of_ones_own_corrects_by_its_own_rates() -> None:
+def test_a_threshold_of_ones_own_corrects_by_its_own_rates_in_an_older_model() -> None:
     summary = Summary()
     for number in range(100):
         summary.add({"error": None, "verdict": "ai" if number < 30 else "human", "probability": 0.5, "path": "x"})
@@ -116,3 +118,48 @@ def test_the_interval_covers_the_share_of_a_catalogue_of_long_songs(share: float
         assert found is not None
         covered += found.low <= share <= found.high
     assert covered >= 0.93 * draws
+
+
+@pytest.mark.parametrize("length", ["long", "short"])
+@pytest.mark.parametrize("share", [0.05, 0.6])
+def test_the_interval_covers_the_share_after_a_recalibration(share: float, length: str) -> None:
+    rng = np.random.default_rng(0)
+    places = {"long": (-4.0, 5.2), "short": (-2.5, 3.2)}  # AI tracks are found more often where they are long
+
+    def drawn(name: str, ai: bool, n: int) -> np.ndarray:
+        return 1.0 / (1.0 + np.exp(-rng.normal(places[name][ai], 2.4, n)))
+
+    covered, draws = 0, 200
+    for _ in range(draws):
+        ai = {name: drawn(name, True, 600) for name in places}
+        about = {
+            "metrics": {"ai": 1200},
+            "metrics_by_length": {name: {"ai": 600} for name in places},
+            "ai_quantiles": np.quantile(np.concatenate(list(ai.values())), np.linspace(0.0, 1.0, 201)),
+            "ai_quantiles_by_length": {
+                name: np.quantile(found, np.linspace(0.0, 1.0, 201)).tolist() for name, found in ai.items()
+            },
+        }
+        own = {name: drawn(name, False, 150).tolist() for name in places}
+        _, note = recalibrated(Thresholds(0.9, 0.5, 0.99, 0.3), about, own, rate=0.01)
+        limit = note["lengths"][length]["threshold"]
+        number = int(rng.binomial(500, share))
+        scores = np.concatenate([drawn(length, True, number), drawn(length, False, 500 - number)])
+        cases = {"long": (0, 0), "short": (0, 0)} | {length: (int((scores >= limit).sum()), 500)}
+        found = counted(**cases).prevalence(about | {"recalibration": note})
+        assert found is not None
+        covered += found.low <= share <= found.high
+    assert covered >= 0.91 * draws
+
+
+def test_lengths_that_a_recalibration_did_not_measure_are_told() -> None:
+    about = {"metrics": POOLED, "metrics_by_length": {"short": SHORT, "long": LONG}, "ai_quantiles": [0.0, 1.0]}
+    long = np.linspace(0.0, 0.2, 150).tolist()
+    _, note = recalibrated(Thresholds(0.9, 0.5, 0.99, 0.3), about, {"short": [], "long": long}, rate=0.01)
+    own = about | {"recalibration": note}
+    words = "recalibrated with too few tracks under 60 s: for these the rates are its own"
+    assert words in "\n".join(counted(long=(20, 50), short=(5, 50)).lines(own))
+    assert "too few tracks" not in "\n".join(counted(long=(20, 50)).lines(own))
+    assert "too few tracks" not in "\n".join(counted(long=(20, 50), short=(5, 50)).lines(about))
+    short = counted(long=(0, 0), short=(20, 50))
+    assert short.prevalence(own) == short.prevalence(about)
