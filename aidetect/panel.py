@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .evaluation import Evaluation, Metrics, wilson
+from .evaluation import Evaluation, Metrics
 from .experts import NO_SIGNATURE, SIGNATURE_OF, Evidence
 from .features import FAMILIES, describe_features
 from .prevalence import RECALIBRATED
@@ -176,10 +176,9 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     verdicts = Table(title="Verdicts", title_justify="left")
     for column in ("human called AI", "95 % interval", "AI found", "AI called human", "uncertain"):
         verdicts.add_column(column, justify="right")
-    low, high = wilson(round(m.false_positives * m.human) if m.human else 0, m.human)
     verdicts.add_row(
         _share(m.false_positives),
-        f"{_share(low)} to {_share(high)}",
+        f"{_share(m.false_positives_low)} to {_share(m.false_positives_high)}",
         _share(m.found),
         _share(m.missed),
         _share(m.uncertain),

@@ -47,7 +47,7 @@ def test_a_saved_detector_answers_as_before(small: Detector, small_path: Path) -
     views = table.views()
     again = Detector.load(small_path)
     first, second = (d.decide(views, seconds=table.seconds())[0] for d in (small, again))
-    np.testing.assert_allclose(second, first, atol=1e-5)
+    np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-5)
     assert again.version == "small"
     assert again.thresholds == small.thresholds
     assert again.about["metrics"]["auroc"] > 0.9
