@@ -119,11 +119,12 @@ _OF_BEST = {
     "hit_match_p25": 25.0,
 }
 _OF_PAIRS = {"hit_pairs_p99": 99.0, "hit_pairs_p95": 95.0, "hit_pairs_p90": 90.0, "hit_pairs_median": 50.0}
+_SHARES = {100.0: "highest", 50.0: "median"}
 
 FEATURES = tuple(
-    Feature(name, "shimmer", "1", f"{meaning} ({share:.0f}th percentile), 1-6 kHz", "aidetect")
+    Feature(name, "shimmer", "1", f"{meaning}, 1-6 kHz: {_SHARES.get(share, f'{share:.0f}th percentile')}", "aidetect")
     for names, meaning in (
-        (_OF_BEST, "correlation of the attack of a hit with the one most like it"),
+        (_OF_BEST, "correlation of the attack of a hit with the most alike"),
         (_OF_PAIRS, "correlation of the attacks of two hits"),
     )
     for name, share in names.items()
