@@ -112,9 +112,8 @@ def fits(views: Views, experts: Iterable[SignaturesExpert]) -> Floats:
     best = np.full((len(views), 2 * _LAGS + 1), -np.inf, dtype=np.float32)
     for expert in experts:
         lines, *_ = signature_parts(len(expert.columns))
-        for highest, found in zip(
-            best, curves(views.get("levelled") - expert.mean[lines], _spectra_of(expert)), strict=True
-        ):
+        by_track = curves(views.get("levelled") - expert.mean[lines], _spectra_of(expert))
+        for highest, found in zip(best, by_track, strict=True):
             np.maximum(highest, _over_spread(found).max(axis=0), out=highest)
     return best
 

@@ -381,7 +381,7 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _tracks(args: argparse.Namespace) -> Any:
-    from .labels import distinct, from_folders, read_labels
+    from .labels import from_folders, read_labels
 
     if len(args.labels) == 1 and Path(args.labels[0]).is_dir() and not (args.human or args.ai):
         return args.labels[0]
@@ -389,7 +389,7 @@ def _tracks(args: argparse.Namespace) -> Any:
     tracks += from_folders(human=args.human, ai=args.ai)
     if not tracks:
         raise LabelsError("nothing to work on: give a labels file, or folders with --human and --ai.")
-    return distinct(tracks)
+    return tracks
 
 
 def _table(args: argparse.Namespace) -> tuple[FeatureTable, int]:

@@ -33,7 +33,6 @@ __all__ = [
     "build_table",
     "concatenate",
     "excerpt",
-    "left_out_words",
     "load_table",
     "measure",
     "save_table",
@@ -290,13 +289,9 @@ def build_table(
         why = f"; the first: {next(iter(left_out.values()))}" if left_out else "."
         raise LabelsError(f"none of the labelled tracks could be measured{why}")
     if left_out and report is None:
-        warnings.warn(left_out_words(list(left_out.values()), total=len(tracks)), stacklevel=2)
+        count, first = len(left_out), next(iter(left_out.values()))
+        warnings.warn(f"{count} of {len(tracks)} tracks left out; the first: {first}", stacklevel=2)
     return replace(found.table(), twins=_values_only(twins.table()) if twins.rows else None)
-
-
-def left_out_words(errors: Sequence[str], *, total: int) -> str:
-    """Say how many tracks of all are left out, and what is wrong with the first."""
-    return f"{len(errors)} of {total} tracks left out; the first: {errors[0]}"
 
 
 class _Rows:

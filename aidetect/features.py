@@ -52,15 +52,8 @@ def describe_features() -> tuple[Feature, ...]:
     """
     from . import compression, grain, hits, repetition, shimmer, tones, transients, vocals
 
-    of_shimmer = (
-        shimmer.FEATURES,
-        tones.FEATURES,
-        transients.FEATURES,
-        grain.FEATURES,
-        repetition.FEATURES,
-        hits.FEATURES,
-    )
-    return compression.FEATURES + tuple(chain.from_iterable(of_shimmer)) + vocals.FEATURES
+    modules = (compression, shimmer, tones, transients, grain, repetition, hits, vocals)
+    return tuple(chain.from_iterable(module.FEATURES for module in modules))
 
 
 def feature_number(name: str) -> int:

@@ -1,26 +1,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+import alignment
+import model_card
 import numpy as np
 import pytest
+import robustness
 from tables import made_up
 
 from aidetect.dataset import FeatureTable
 from aidetect.evaluation import Evaluation
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-if not FOLDER.is_dir():
-    pytest.skip("benchmarks are not part of the package", allow_module_level=True)
-sys.path.insert(0, str(FOLDER))
-
-import alignment  # noqa: E402
-import model_card  # noqa: E402
-import robustness  # noqa: E402
-
+BENCHMARKS = Path(model_card.__file__).parent
 GENERATORS = ("suno", "suno-v5", "udio", "musicgen", "vidmuse")
 
 
@@ -70,10 +64,10 @@ def about(splits: list[Evaluation]) -> dict[str, Any]:
 
 def test_the_card_is_filled(table: FeatureTable, splits: list[Evaluation], about: dict[str, Any]) -> None:
     parts = model_card.card(table, splits, about, folds=5, draws=20)
-    measured = FOLDER.parent / "docs"
+    measured = BENCHMARKS.parent / "docs"
     parts["families"] = model_card._families(json.loads((measured / "families.json").read_text()))
     parts["robustness"] = model_card._robustness(json.loads((measured / "robustness.json").read_text()))
-    template = (FOLDER / "model_card.template.md").read_text(encoding="utf-8")
+    template = (BENCHMARKS / "model_card.template.md").read_text(encoding="utf-8")
     assert all("{{" + key + "}}" in template for key in parts)
     text = model_card.filled(template, parts)
     assert "{{" not in text

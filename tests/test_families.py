@@ -1,20 +1,13 @@
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
+import families
 import pytest
 from tables import made_up
 
 from aidetect import fitting, training
 from aidetect.dataset import FeatureTable
-
-_PATH = Path(__file__).resolve().parents[1] / "benchmarks" / "families.py"
-_SPEC = importlib.util.spec_from_file_location("families", _PATH)
-assert _SPEC is not None and _SPEC.loader is not None
-families = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(families)
 
 FAST = tuple(r for r in fitting.RECIPES if r.name in ("signatures", "dynamics", "voice"))
 
