@@ -15,6 +15,7 @@ from .verdicts import SHORT, Thresholds
 __all__ = [
     "LENGTHS",
     "RECALIBRATED",
+    "Counted",
     "Prevalence",
     "Rates",
     "error_rates",
@@ -23,7 +24,6 @@ __all__ = [
     "rates_of",
     "recalibrated",
     "stated_metrics",
-    "weighted",
 ]
 
 LENGTHS = ("short", "long")
@@ -228,31 +228,21 @@ def rates_of(about: Mapping[str, Any], length: str) -> Rates:
     return Rates(*(float(x) for x in known.values()))
 
 
-def weighted(parts: Sequence[tuple[float, Rates]]) -> Rates:
-    """Rates for a mixture of tracks.
+@dataclass(frozen=True)
+class Counted:
+    """Tracks of which one set of rates holds.
 
-    Parameters
+    Attributes
     ----------
-    parts : sequence of (float, Rates)
-        Weights, which add up to 1, and the rates of each part.
-
-    Returns
-    -------
-    Rates
-        Numbers of tracks are effective ones: of as many, a rate would be as uncertain as the mixture's.
+    flagged, total : int
+        Tracks with the verdict ``ai``, and all tracks with a verdict.
+    rates : Rates
+        How often that verdict is given to AI and to people's tracks like these.
     """
-    return Rates(
-        sum(w * r.found for w, r in parts),
-        _effective([(w, r.ai_tracks) for w, r in parts]),
-        sum(w * r.false_positives for w, r in parts),
-        _effective([(w, r.human_tracks) for w, r in parts]),
-    )
 
-
-def _effective(parts: Sequence[tuple[float, float]]) -> float:
-    if any(n <= 0.0 for _, n in parts):
-        return 0.0
-    return 1.0 / sum(w * w / n for w, n in parts)
+    flagged: int
+    total: int
+    rates: Rates
 
 
 @dataclass(frozen=True)
@@ -275,47 +265,64 @@ class Prevalence:
     flagged: float
 
 
-def estimate_prevalence(
-    flagged: int, total: int, *, found: float, ai_tracks: float, false_positives: float, human_tracks: float
-) -> Prevalence | None:
+def estimate_prevalence(parts: Sequence[Counted]) -> Prevalence | None:
     """Correct the share of flagged tracks for tracks missed and tracks wrongly flagged.
 
-    The rates come from a finite number of tracks, which the interval takes into account. It holds for a catalogue whose
+    Every part, say short and long tracks, is corrected by its own rates, and may have a share of AI of its own. The
+    rates come from a finite number of tracks, which the interval takes into account. It holds for a catalogue whose
     AI and human music is as hard to tell as what the rates were measured on.
 
     Parameters
     ----------
-    flagged, total : int
-        Tracks with the verdict ``ai``, and all tracks with a verdict.
-    found, ai_tracks, false_positives, human_tracks : float
-        As in :class:`Rates`.
+    parts : sequence of Counted
+        Different tracks. Where flagged tracks tell nothing, since the verdict is as frequent among people's tracks, the
+        share is taken to be that of the other parts, and anywhere between 0 and 1 for the interval.
 
     Returns
     -------
     Prevalence or None
-        None without tracks, or where the verdict tells nothing.
+        None without tracks, or where the verdict tells nothing anywhere.
 
     References
     ----------
     Rogan, Gladen (1978), Am. J. Epidemiology 107, 71-76. Lang, Reiczigel (2014), Preventive Veterinary Medicine 113,
-    13-22.
+    13-22. The interval of the sum: Zou, Donner (2008), Statistics in Medicine 27, 1693-1702.
     """
-    if total < 1 or ai_tracks < 1 or human_tracks < 1 or found <= false_positives:
+    total, telling = sum(part.total for part in parts), [part for part in parts if _tells(part)]
+    if not telling:
         return None
-    apparent = flagged / total
-    share = _within((apparent - false_positives) / (found - false_positives))
+    shares, lows, highs = np.array([_corrected(part) for part in telling]).T
+    weights = np.array([part.total for part in telling]) / total
+    unknown = 1.0 - float(weights.sum())
+    share = float(np.average(shares, weights=weights))
+    below = [*weights * np.maximum(shares - lows, 0.0), unknown * _within(share)]
+    above = [*weights * np.maximum(highs - shares, 0.0), unknown * (1.0 - _within(share))]
+    flagged = sum(part.flagged for part in parts) / total
+    return Prevalence(_within(share), _within(share - math.hypot(*below)), _within(share + math.hypot(*above)), flagged)
+
+
+def _tells(part: Counted) -> bool:
+    rates = part.rates
+    enough = part.total >= 1 and rates.ai_tracks >= 1 and rates.human_tracks >= 1
+    return enough and rates.found > rates.false_positives
+
+
+def _corrected(part: Counted) -> tuple[float, float, float]:
+    """Share of AI in one part and its interval, also below 0 or above 1."""
+    flagged, total, rates = part.flagged, part.total, part.rates
+    share = (flagged / total - rates.false_positives) / (rates.found - rates.false_positives)
     square = _Z * _Z
-    n, n_ai, n_human = total + square, ai_tracks + 2.0, human_tracks + 2.0
+    n, n_ai, n_human = total + square, rates.ai_tracks + 2.0, rates.human_tracks + 2.0
     p = (flagged + square / 2.0) / n
-    sensitivity = (ai_tracks * found + 1.0) / n_ai
-    specificity = (human_tracks * (1.0 - false_positives) + 1.0) / n_human
+    sensitivity = (rates.ai_tracks * rates.found + 1.0) / n_ai
+    specificity = (rates.human_tracks * (1.0 - rates.false_positives) + 1.0) / n_human
     youden = sensitivity + specificity - 1.0
     middle = (p + specificity - 1.0) / youden
     of_ai = sensitivity * (1.0 - sensitivity) / n_ai
     of_human = specificity * (1.0 - specificity) / n_human
     shift = 2.0 * square * (middle * of_ai - (1.0 - middle) * of_human)
     spread = math.sqrt(p * (1.0 - p) / n + middle**2 * of_ai + (1.0 - middle) ** 2 * of_human) / youden
-    return Prevalence(share, _within(middle + shift - _Z * spread), _within(middle + shift + _Z * spread), apparent)
+    return share, middle + shift - _Z * spread, middle + shift + _Z * spread
 
 
 def _within(x: float) -> float:

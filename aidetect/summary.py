@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .prevalence import LENGTHS, Prevalence, Rates, estimate_prevalence, length_of, rates_of, stated_metrics, weighted
+from .prevalence import LENGTHS, Counted, Prevalence, estimate_prevalence, length_of, rates_of, stated_metrics
 from .result import VERDICTS
 from .verdicts import SHORT
 
@@ -26,6 +26,7 @@ class Summary:
         self.verdicts: Counter[str] = Counter()
         self.lengths: Counter[str] = Counter()
         self.failed = 0
+        self._flagged: Counter[str] = Counter()
         self._bins = [0] * _BINS
         self._errors: list[str] = []
 
@@ -37,7 +38,9 @@ class Summary:
                 self._errors.append(str(row["error"]))
             return
         self.verdicts[str(row["verdict"])] += 1
-        self.lengths[length_of(row.get("duration"))] += 1
+        length = length_of(row.get("duration"))
+        self.lengths[length] += 1
+        self._flagged[length] += row["verdict"] == "ai"
         self._bins[min(int(float(row["probability"]) * _BINS), _BINS - 1)] += 1
 
     def counts(self) -> str:
@@ -45,9 +48,7 @@ class Summary:
         return ", ".join([f"{self.verdicts[name]} {name}" for name in VERDICTS] + [f"{self.failed} failed"])
 
     def prevalence(self, about: Mapping[str, Any]) -> Prevalence | None:
-        """Share of AI, corrected by the error rates a model states for tracks as long as these.
-
-        It takes AI to be as frequent among short tracks as among long ones.
+        """Share of AI, corrected for short and for long tracks by the error rates that a model states for them.
 
         Parameters
         ----------
@@ -59,29 +60,19 @@ class Summary:
         Prevalence or None
             None for fewer than 50 tracks, or where the model states no rates.
         """
-        total = self.verdicts.total()
-        if total < _FEWEST:
+        if self.verdicts.total() < _FEWEST:
             return None
         try:
-            rates = self._rates(about)
+            return estimate_prevalence(self._parts(about))
         except (KeyError, TypeError, ValueError):
             return None
-        return estimate_prevalence(
-            self.verdicts["ai"],
-            total,
-            found=rates.found,
-            ai_tracks=rates.ai_tracks,
-            false_positives=rates.false_positives,
-            human_tracks=rates.human_tracks,
-        )
 
-    def _rates(self, about: Mapping[str, Any]) -> Rates:
+    def _parts(self, about: Mapping[str, Any]) -> list[Counted]:
         present = [name for name in LENGTHS if self.lengths[name]]
-        weights = [self.lengths[name] / self.lengths.total() for name in present]
         sources = [_sources(about, name) for name in present]
         if all(source is sources[0] for source in sources):  # those of all lengths: one set of tracks, not two
-            weights, present = [1.0], present[:1]
-        return weighted([(weight, rates_of(about, name)) for weight, name in zip(weights, present, strict=True)])
+            return [Counted(self.verdicts["ai"], self.verdicts.total(), rates_of(about, present[0]))]
+        return [Counted(self._flagged[name], self.lengths[name], rates_of(about, name)) for name in present]
 
     def _unmeasured(self, about: Mapping[str, Any]) -> list[str]:
         lengths = (about.get("recalibration") or {}).get("lengths", {})

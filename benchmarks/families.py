@@ -54,16 +54,18 @@ def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> lis
     lesson = Lesson.of(table, known, unseen)
     logits, _ = cross_fitted(unseen, lesson)
     probability = probability_of(cross_fitted(known, lesson)[0])
-    seconds = table.seconds()
-    limits = choose_thresholds(probability[plain], ai[plain], seconds[plain])
+    seconds, source = table.seconds(), table.column("source")
     guess = probability_of(logits)
-    verdict = limits.verdicts(guess, seconds=seconds, withheld=unseen.withheld(table, guess))
+    withheld = unseen.withheld(table, guess)
     found: list[dict[str, object]] = []
     for name in sorted(set(family[ai].tolist()), key=lambda f: (-int((family[ai & plain] == f).sum()), f)):
         own = plain & ai & (family == name) & (unseen.fold >= 0)
         if not own.any():
             continue  # without its sources nothing of a class would be left to learn from
         here = own | (plain & ~ai & np.isin(unseen.fold, unseen.fold[own]))
+        met = plain & ~np.isin(source, source[ai & (family == name)])
+        limits = choose_thresholds(probability[met], ai[met], seconds[met])
+        verdict = limits.verdicts(guess[own], seconds=seconds[own], withheld=withheld[own])
         found.append(
             {
                 "family": name,
@@ -71,8 +73,8 @@ def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> lis
                 "tracks": int(own.sum()),
                 "auroc": round(auroc(logits[here], ai[here]), 4),
                 "tpr_at_5": round(tpr_at(logits[here], ai[here], 0.05), 4),
-                "found": round(float((verdict[own] == "ai").mean()), 4),
-                "missed": round(float((verdict[own] == "human").mean()), 4),
+                "found": round(float((verdict == "ai").mean()), 4),
+                "missed": round(float((verdict == "human").mean()), 4),
                 "simulated_alone": round(auroc(unseen.scores["simulated"][here], ai[here]), 4),
             }
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aidetect.errors import TrainingError
-from aidetect.prevalence import Rates, error_rates, estimate_prevalence, rates_of, recalibrated, weighted
+from aidetect.prevalence import Counted, Rates, error_rates, estimate_prevalence, rates_of, recalibrated
 from aidetect.verdicts import Thresholds
 
 OWN = Thresholds(ai=0.9, human=0.5, ai_short=0.99, human_short=0.3)
@@ -26,7 +26,7 @@ def tracks(n: int, highest: float) -> list[float]:
 
 def test_the_estimate_is_rogan_and_gladens() -> None:
     # (0.30 - 0.05) / (0.85 - 0.05)
-    found = estimate_prevalence(300, 1000, found=0.85, ai_tracks=500, false_positives=0.05, human_tracks=500)
+    found = estimate_prevalence([Counted(300, 1000, Rates(0.85, 500, 0.05, 500))])
     assert found is not None
     assert found.flagged == 0.3
     assert found.share == pytest.approx(0.3125)
@@ -40,7 +40,7 @@ def test_the_interval_is_lang_and_reiczigels() -> None:
     # shift = 2 z^2 (P' Se' (1 - Se') / 52 - (1 - P') Sp' (1 - Sp') / 102) = 0.001510;
     # spread = sqrt(p' (1 - p') / 103.841459 + P'^2 Se' (1 - Se') / 52 + (1 - P')^2 Sp' (1 - Sp') / 102) / 0.855204
     #        = 0.050510; ends 0.213958 -+ 0.098998.
-    found = estimate_prevalence(20, 100, found=0.9, ai_tracks=50, false_positives=0.02, human_tracks=100)
+    found = estimate_prevalence([Counted(20, 100, Rates(0.9, 50, 0.02, 100))])
     assert found is not None
     assert found.low == pytest.approx(0.11496, abs=1e-5)
     assert found.high == pytest.approx(0.31296, abs=1e-5)
@@ -54,28 +54,41 @@ def test_the_interval_covers_the_truth(share: float) -> None:
         found = rng.binomial(200, 0.8) / 200
         wrong = rng.binomial(300, 0.01) / 300
         flagged = rng.binomial(1000, share * 0.8 + (1 - share) * 0.01)
-        result = estimate_prevalence(
-            int(flagged), 1000, found=found, ai_tracks=200, false_positives=wrong, human_tracks=300
-        )
+        result = estimate_prevalence([Counted(int(flagged), 1000, Rates(found, 200, wrong, 300))])
         assert result is not None
         covered += result.low <= share <= result.high
     assert covered >= 930
 
 
 def test_nothing_is_said_where_nothing_can_be() -> None:
-    assert estimate_prevalence(0, 0, found=0.8, ai_tracks=9, false_positives=0.0, human_tracks=9) is None
-    assert estimate_prevalence(1, 9, found=0.1, ai_tracks=9, false_positives=0.1, human_tracks=9) is None
+    assert estimate_prevalence([]) is None
+    assert estimate_prevalence([Counted(0, 0, Rates(0.8, 9, 0.0, 9))]) is None
+    assert estimate_prevalence([Counted(1, 9, Rates(0.1, 9, 0.1, 9))]) is None
+    assert estimate_prevalence([Counted(1, 9, Rates(0.8, 0, 0.1, 9))]) is None
 
 
-def test_rates_of_a_mixture_are_as_sure_as_its_parts_allow() -> None:
-    found = weighted([(0.75, Rates(0.9, 300.0, 0.01, 600.0)), (0.25, Rates(0.5, 100.0, 0.03, 200.0))])
-    assert found.found == pytest.approx(0.8)
-    assert found.false_positives == pytest.approx(0.015)
-    # 1 / (0.5625 / 300 + 0.0625 / 100) = 400: in proportion to their numbers, parts are as good as one set
-    assert found.ai_tracks == pytest.approx(400.0)
-    assert found.human_tracks == pytest.approx(800.0)
-    assert weighted([(1.0, Rates(0.9, 300.0, 0.01, 600.0))]) == Rates(0.9, 300.0, 0.01, 600.0)
-    assert weighted([(1.0, Rates(0.9, 0.0, 0.01, 600.0))]).ai_tracks == 0.0
+def test_parts_are_corrected_by_their_own_rates_and_their_doubts_add_up() -> None:
+    long, short = Counted(285, 300, Rates(0.95, 400, 0.01, 600)), Counted(5, 100, Rates(0.5, 200, 0.02, 300))
+    found = estimate_prevalence([long, short])
+    parts = [estimate_prevalence([part]) for part in (long, short)]
+    assert found is not None
+    assert found.flagged == pytest.approx(290 / 400)
+    assert found.share == pytest.approx(0.75 * 1.0 + 0.25 * (0.05 - 0.02) / (0.5 - 0.02))
+    # square-and-add (Zou, Donner 2008), where neither interval was cut off
+    middle = Counted(150, 300, long.rates)
+    both, alone, other = (estimate_prevalence(x) for x in ([middle, short], [middle], [short]))
+    assert both is not None and alone is not None and other is not None and all(parts)
+    spread = np.hypot(0.75 * (alone.high - alone.share), 0.25 * (other.high - other.share))
+    assert both.high - both.share == pytest.approx(spread)
+
+
+def test_a_part_that_tells_nothing_widens_the_interval_only() -> None:
+    telling, mute = Counted(50, 100, Rates(0.9, 400, 0.01, 600)), Counted(0, 100, Rates(0.0, 400, 0.01, 600))
+    alone, found = estimate_prevalence([telling]), estimate_prevalence([telling, mute])
+    assert alone is not None and found is not None
+    assert found.share == alone.share
+    assert found.flagged == 0.25
+    assert found.low < 0.5 * alone.share and found.high > 0.5 * alone.share + 0.5
 
 
 def test_error_rates_are_those_of_the_length_or_else_of_all() -> None:

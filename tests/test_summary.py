@@ -61,8 +61,8 @@ def test_rates_are_those_of_the_lengths_at_hand() -> None:
     assert songs.share == pytest.approx((0.47 - 0.006) / (0.93 - 0.006))
     mixed = counted(long=(45, 75), short=(5, 25)).prevalence(about)
     assert mixed is not None
-    found, wrong = 0.75 * 0.93 + 0.25 * 0.5, 0.75 * 0.006 + 0.25 * 0.02
-    assert mixed.share == pytest.approx((0.5 - wrong) / (found - wrong))
+    long, short = (0.6 - 0.006) / (0.93 - 0.006), (0.2 - 0.02) / (0.5 - 0.02)
+    assert mixed.share == pytest.approx(0.75 * long + 0.25 * short)
 
 
 def test_rates_of_all_lengths_stand_in_for_those_that_are_missing() -> None:
@@ -95,8 +95,14 @@ def test_no_share_is_estimated_from_few_tracks() -> None:
     assert not any("too few" in line for line in Summary().lines(about))
 
 
-@pytest.mark.parametrize("share", [0.05, 0.5])
-def test_the_interval_covers_the_share_of_a_catalogue_of_long_songs(share: float) -> None:
+@pytest.mark.parametrize("shares", [(0.05, 0.05), (0.5, 0.5), (0.9, 0.05), (0.05, 0.9)])
+@pytest.mark.parametrize("short", [25, 250])
+def test_the_interval_covers_the_share_whatever_tracks_of_either_length_have(
+    shares: tuple[float, float], short: int
+) -> None:
+    true = dict(zip(("short", "long"), shares, strict=True))
+    totals = {"short": short, "long": 500 - short}
+    share = sum(true[name] * totals[name] / 500 for name in true)
     rng = np.random.default_rng(0)
     covered, draws = 0, 400
     for _ in range(draws):
@@ -110,10 +116,10 @@ def test_the_interval_covers_the_share_of_a_catalogue_of_long_songs(share: float
             for name, m in (("short", SHORT), ("long", LONG))
         }
         flagged = {
-            name: int(rng.binomial(total, share * m["found"] + (1.0 - share) * m["false_positives"]))
-            for name, m, total in (("short", SHORT, 25), ("long", LONG, 475))
+            name: int(rng.binomial(totals[name], true[name] * m["found"] + (1.0 - true[name]) * m["false_positives"]))
+            for name, m in (("short", SHORT), ("long", LONG))
         }
-        summary = counted(long=(flagged["long"], 475), short=(flagged["short"], 25))
+        summary = counted(**{name: (flagged[name], totals[name]) for name in totals})
         found = summary.prevalence({"metrics": POOLED, "metrics_by_length": measured})
         assert found is not None
         covered += found.low <= share <= found.high
