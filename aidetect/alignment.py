@@ -28,8 +28,8 @@ Floats = npt.NDArray[np.float32]
 Spectra = npt.NDArray[np.complex64]
 
 LEAST_FIT = 14.0
-"""Fit from which on a speed is believed; two in a thousand of people's tracks, of sources that experts do not know,
-reach it at some speed (benchmarks/alignment.py)."""
+"""Fit from which on a speed is believed: set where two in a thousand of people's tracks, of sources that experts do not
+know, reach it at some speed. With limits set on other folds about as many do (benchmarks/alignment.py)."""
 
 REACH = 0.13
 """Natural logarithm of the greatest speed looked for: just over two semitones, and 48 kHz played at 44.1."""

@@ -437,7 +437,6 @@ def _refuse(args: argparse.Namespace, options: Mapping[str, str], why: str) -> N
 def _train(args: argparse.Namespace) -> int:
     from .dataset import save_table
     from .modelfile import check_destination
-    from .splits import MIN_SOURCES, fewest_groups
     from .store import make_folder
     from .training import train
 
@@ -456,7 +455,7 @@ def _train(args: argparse.Namespace) -> int:
     _tell(f"training on {len(table)} rows ...")
     detector = train(table, out=args.output, version=args.version_name, jobs=args.jobs, max_false_positive_rate=rate)
     m = detector.about["metrics"]
-    where = "sources outside training" if fewest_groups(table) >= MIN_SOURCES else "other tracks of the same sources"
+    where = "sources outside training" if detector.about["unseen_sources"] else "other tracks of the same sources"
     print(
         f"{printable(args.output)}: on {where} AUROC {m['auroc']}, {m['found']:.1%} of AI found, "
         f"{m['false_positives']:.1%} of people's music called AI (of {m['human']} tracks; the true rate may be up to "

@@ -43,7 +43,12 @@ def length_of(seconds: float | None) -> str:
 
 
 def stated_metrics(about: Mapping[str, Any], length: str) -> Mapping[str, Any]:
-    """Metrics that a model states for one of :data:`LENGTHS`, else those for all; empty where it states none."""
+    """Metrics that a model states for one of :data:`LENGTHS`, else those for all.
+
+    Empty where it states none, or none that were measured on sources outside its training.
+    """
+    if about.get("unseen_sources") is False:
+        return {}
     by_length = about.get("metrics_by_length")
     own = by_length.get(length) if isinstance(by_length, Mapping) else None
     stated = own or about.get("metrics")

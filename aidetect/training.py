@@ -90,8 +90,9 @@ def train(
     Warns
     -----
     UserWarning
-        Tracks are left out, a class comes from too few sources, the human tracks are too few to promise the bound, or
-        the model tells little more than chance.
+        Tracks are left out, a class comes from too few sources, generators share too many of theirs to be left out
+        together with them, the human tracks are too few to promise the bound, or the model tells little more than
+        chance.
     """
     if not 0.0 < max_false_positive_rate < 1.0:
         raise ValueError("max_false_positive_rate must lie between 0 and 1")
@@ -158,7 +159,8 @@ def fit_detector(
     Warns
     -----
     UserWarning
-        A class comes from too few sources, or too few human tracks to promise the bound.
+        A class comes from too few sources, generators share too many of theirs to be left out together with them, or
+        the human tracks are too few to promise the bound.
     """
     ai = table.column("label") == "ai"
     plain = table.column("variant") == ""
@@ -205,6 +207,7 @@ def fit_detector(
         "tracks": {"human": int((plain & ~ai).sum()), "ai": int((plain & ai).sum())},
         "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
         "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
+        "unseen_sources": fewest_groups(table) >= MIN_SOURCES,  # whether the metrics were measured on such
         "metrics": metrics(probability[plain], ai[plain], verdicts[plain], source[plain]).to_dict(),
         "metrics_by_length": {
             name: metrics(probability[rows], ai[rows], verdicts[rows], source[rows]).to_dict()

@@ -11,6 +11,7 @@ from aidetect.detector import Detector
 from aidetect.errors import OutputError, TrainingError
 from aidetect.evaluation import auroc
 from aidetect.labels import LabelledTrack
+from aidetect.prevalence import error_rates
 from aidetect.verdicts import wilson
 
 FAST = tuple(r for r in fitting.RECIPES if r.name in ("peaks", "texture_net", "dynamics", "voice"))
@@ -46,6 +47,8 @@ def test_a_class_of_one_source_is_trained_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="1 source"):
         detector = training.fit_detector(table, recipes=FAST)
     assert detector.about["tracks"] == {"human": 30, "ai": 30}
+    assert detector.about["metrics"]["human"] == 30
+    assert error_rates(detector.about, seconds=90.0) == {}  # none of sources that it never saw
 
 
 def test_a_model_states_its_rates_by_source_and_what_too_few_tracks_cannot_promise() -> None:
