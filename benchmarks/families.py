@@ -5,9 +5,9 @@
 A family is all versions of a system and its kin (everything that decodes with MusicGen's codec and language model
 counts as one). Families are dealt into folds together with sources of human music; a fold's experts learn from no track
 of its families, and from no track of a source that occurs in the fold; its combiner learns from the other folds.
-With --additions, some popular generators are left out one by one, each with its family and all sources it occurs in,
-then taught with `aidetect.additions.with_addition` from 20 of their tracks (or half of them, where there are fewer than
-40), and looked for among those of other sources; where a generator has one source only, among the others of it.
+With --additions, some popular generators are left out one by one, each with its family and all sources it occurs in.
+The tracks of each of its sources are then looked for after `aidetect.additions.with_addition` has taught the generator
+from 20 tracks of the others (or all, where they have fewer); where there is one source only, half of its tracks teach.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ POPULAR = ("elevenlabs-music", "acestep-v1", "yue", "lyria-3", "suno-v5", "minim
 LEAST = 5
 """Tracks of a family that count towards mean and worst."""
 TAUGHT = 20
-"""Tracks that a generator is taught from, where it has twice as many."""
+"""Tracks that a generator is taught from, where it has as many."""
 
 
 def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> list[dict[str, object]]:
@@ -98,42 +98,33 @@ def of_family(table: FeatureTable, name: str) -> np.ndarray:
     return (table.column("label") == "ai") & (family == family_of(name))
 
 
-def draw(table: FeatureTable, own: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw tracks to teach, and what is looked for: tracks of other sources, or the rest where there is only one.
+def lessons(
+    table: FeatureTable, own: np.ndarray, *, draws: int = 3, seed: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Choose, several times over, rows to teach from and rows to look for, both with their altered copies.
 
-    Tracks of a source that teaches, but has more than are needed, are neither taught nor looked for. Of a hundred
-    orders of the sources the first counts that brings the tracks that are wanted, else the one that brings most.
+    The tracks of each source in turn are looked for, taught from up to :data:`TAUGHT` tracks of the others, drawn at
+    random. Where there is one source only, its tracks are halved at random `draws` times.
     """
     ids, group = table.column("id"), split_groups(table)
     rng = np.random.default_rng(seed)
-    wanted = min(TAUGHT, len(set(ids[own].tolist())) // 2)
+
+    def some(here: np.ndarray, count: int) -> np.ndarray:
+        chosen = rng.permutation(sorted(set(ids[here].tolist())))[:count]
+        return own & np.isin(ids, chosen)
+
     groups = sorted(set(group[own].tolist()))
-
-    def some(here: np.ndarray, count: int) -> list[str]:
-        return rng.permutation(sorted(set(ids[here].tolist()))).tolist()[:count]
-
-    if len(groups) == 1:
-        learn = own & np.isin(ids, some(own, wanted))
-        return learn, own & ~learn
-    best: tuple[list[str], list[int]] = [], []
-    for _ in range(100):
-        taught: list[str] = []
-        met: list[int] = []
-        for number in rng.permutation(groups).tolist()[:-1]:
-            if len(taught) < wanted:
-                taught += some(own & (group == number), wanted - len(taught))
-                met.append(number)
-        best = max(best, (taught, met), key=lambda found: len(found[0]))
-        if len(best[0]) == wanted:
-            break
-    teaches = own & np.isin(group, best[1])
-    return teaches & np.isin(ids, best[0]), own & ~teaches
+    if len(groups) > 1:
+        return [(some(own & (group != number), TAUGHT), own & (group == number)) for number in groups]
+    half = min(TAUGHT, len(set(ids[own].tolist())) // 2)
+    taught = [some(own, half) for _ in range(draws)]
+    return [(learn, own & ~learn) for learn in taught]
 
 
 def additions(
     table: FeatureTable, *, shipped: Detector, popular: Sequence[str] = POPULAR, draws: int = 3, jobs: int = 1
 ) -> list[dict[str, object]]:
-    """Leave out popular generators in turn, teach them from 20 tracks, and look for the rest; means over draws.
+    """Leave out popular generators in turn, teach them from 20 tracks, and look for others; shares of all looked for.
 
     Before, experts know neither the generator nor its kin, nor any track of its sources. Combiner and thresholds are
     those of the shipped model, a dozen numbers in all.
@@ -157,32 +148,31 @@ def additions(
             experts=tuple({**held, **{expert.name: expert for expert in fitted}}.values()),
             known=fit_range(rest.values[rest.column("variant") == ""], limit=shipped.known.limit),
         )
-        shares: dict[str, list[float]] = collections.defaultdict(list)
-        counts: dict[str, list[int]] = collections.defaultdict(list)
-        for seed in range(draws):
-            learn, test = draw(table, own, seed=seed)
+        tried: list[dict[str, object]] = []
+        flags: dict[str, list[np.ndarray]] = collections.defaultdict(list)
+        for learn, test in lessons(table, own, draws=draws):
             new, tested = table.take(learn), table.take(test & plain)
             renamed = tuple({**row, "source": "addition"} for row in new.rows)
             after = with_addition(before, rest, replace(new, rows=renamed), generator=name, jobs=jobs)
+            lesson: dict[str, object] = {
+                "taught": int((learn & plain).sum()),
+                "taught_sources": len(set(source[learn].tolist())),
+                "tested": len(tested),
+                "tested_sources": sorted(set(source[test].tolist())),
+            }
             for label, detector in (("before", before), ("after", after)):
                 probability = probability_of(detector.decide(tested.views(), seconds=tested.seconds())[0])
                 verdict = detector.thresholds.verdicts(
                     probability, seconds=tested.seconds(), withheld=detector.withheld(tested.values, probability)
                 )
-                shares[f"found_{label}"].append(float(np.mean(verdict == "ai")))
-                shares[f"above_half_{label}"].append(float(np.mean(probability >= 0.5)))
-            for label, side in (("taught", learn & plain), ("tested", test & plain)):
-                counts[label].append(int(side.sum()))
-                counts[f"{label}_sources"].append(len(set(source[side].tolist())))
-        row: dict[str, object] = {"generator": name}
-        row |= {label: round(float(np.mean(counts[label]))) for label in ("taught", "tested")} | {"draws": draws}
-        row |= {key: round(float(np.mean(values)), 4) for key, values in shares.items()}
-        row["worst_found_after"] = round(min(shares["found_after"]), 4)
-        row |= {f"{label}_by_draw": values for label, values in counts.items()}
-        row["sources"] = len(set(source[own].tolist()))
-        row["tested_on"] = (
-            "other sources" if len(set(group[own].tolist())) > 1 else "the only source, which also taught"
-        )
+                for key, flag in (("found", verdict == "ai"), ("above_half", probability >= 0.5)):
+                    flags[f"{key}_{label}"].append(flag)
+                    lesson[f"{key}_{label}"] = int(flag.sum())
+            tried.append(lesson)
+        row: dict[str, object] = {"generator": name, "sources": len(set(source[own].tolist()))}
+        row |= {key: round(float(np.concatenate(flag).mean()), 4) for key, flag in flags.items()}
+        row["least_found_after"] = round(min(float(flag.mean()) for flag in flags["found_after"]), 4)
+        row["lessons"] = tried
         row["left_out"] = sorted(set(generator[kin].tolist()))
         found.append(row)
         print(row, flush=True)
@@ -198,7 +188,7 @@ def others(
     those from before, since an addition leaves them as they are.
     """
     generator, group, kin = table.column("generator"), split_groups(table), of_family(table, name)
-    learn, _ = draw(table, generator == name, seed=seed)
+    learn, _ = lessons(table, generator == name, seed=seed)[0]
     rest = table.take(~kin)
     fold = folds_of(rest, folds=3, seed=seed)
     ai, plain, seconds = rest.column("label") == "ai", rest.column("variant") == "", rest.seconds()
@@ -261,7 +251,9 @@ def main() -> None:
     parser.add_argument("--table", default="models")
     parser.add_argument("--out", type=Path, default=Path("docs/families.json"))
     parser.add_argument("--additions", action="store_true")
-    parser.add_argument("--splits", type=int, default=3, help="whose median is taken; draws with --additions")
+    parser.add_argument(
+        "--splits", type=int, default=3, help="whose median is taken; with --additions, draws of one source's tracks"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     table = load_table(args.table)

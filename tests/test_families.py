@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import families
+import numpy as np
 import pytest
 from tables import made_up
 
@@ -25,21 +26,24 @@ def table() -> FeatureTable:
     return replace(made, rows=tuple(rows))
 
 
-def test_no_source_teaches_and_is_looked_for(table: FeatureTable) -> None:
+def test_every_source_is_looked_for_once_and_taught_by_the_others(table: FeatureTable) -> None:
     own, source = table.column("generator") == "yue", table.column("source")
-    for seed in range(5):
-        learn, test = families.draw(table, own, seed=seed)
+    found = families.lessons(table, own)
+    assert len(found) == 5
+    assert (np.sum([test for _, test in found], axis=0) == own).all()
+    for learn, test in found:
         assert learn.sum() == 20
-        assert test.any()
-        assert not (learn | test)[~own].any()
+        assert not learn[~own].any()
         assert not set(source[learn].tolist()) & set(source[test].tolist())
 
 
 def test_one_source_teaches_half_of_its_tracks_and_holds_the_rest(table: FeatureTable) -> None:
     own = table.column("generator") == "udio"
-    learn, test = families.draw(table, own, seed=0)
-    assert learn.sum() == test.sum() == 20
-    assert not (learn & test).any()
+    found = families.lessons(table, own, draws=3)
+    assert len(found) == 3
+    for learn, test in found:
+        assert learn.sum() == test.sum() == 20
+        assert ((learn ^ test) == own).all()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -53,10 +57,12 @@ def test_a_generator_is_left_out_with_its_kin(table: FeatureTable, monkeypatch: 
 
     monkeypatch.setattr(families, "with_addition", spy)
     suno, udio = families.additions(table, shipped=shipped, popular=("suno-v5", "udio"), draws=1)
-    assert met == [{"human", "udio", "yue"}, {"human", "suno-v3", "suno-v5", "yue"}]
+    assert met == [{"human", "udio", "yue"}] * 5 + [{"human", "suno-v3", "suno-v5", "yue"}]
     assert suno["left_out"] == ["suno-v3", "suno-v5"]
-    assert (suno["tested_on"], suno["sources"]) == ("other sources", 5)
-    assert udio["tested_on"] == "the only source, which also taught"
+    assert [len(found["lessons"]) for found in (suno, udio)] == [5, 1]
+    tested = [lesson["tested"] for lesson in suno["lessons"]]
+    shares = [lesson["found_before"] / lesson["tested"] for lesson in suno["lessons"]]
+    assert suno["found_before"] == pytest.approx(np.average(shares, weights=tested), abs=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
