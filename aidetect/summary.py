@@ -103,6 +103,8 @@ class Summary:
             )
         elif 0 < scored < _FEWEST:
             lines.append(f"No estimate of the share of AI: {scored} scored tracks are too few, {_FEWEST} are needed.")
+        elif scored:
+            lines.append("No estimate of the share of AI: the model states no error rates that allow one.")
         if scored:
             lines.append("Probability of AI:")
             highest = max(self._bins)

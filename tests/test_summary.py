@@ -95,6 +95,13 @@ def test_no_share_is_estimated_from_few_tracks() -> None:
     assert not any("too few" in line for line in Summary().lines(about))
 
 
+@pytest.mark.parametrize("about", [{"metrics": POOLED, "unseen_sources": False}, {"metrics": POOLED | {"found": 0.0}}])
+def test_a_model_whose_rates_allow_no_estimate_says_so(about: dict[str, object]) -> None:
+    summary = counted(long=(10, 60))
+    assert summary.prevalence(about) is None
+    assert any("states no error rates that allow one" in line for line in summary.lines(about))
+
+
 @pytest.mark.parametrize("shares", [(0.05, 0.05), (0.5, 0.5), (0.9, 0.05), (0.05, 0.9)])
 @pytest.mark.parametrize("short", [25, 250])
 def test_the_interval_covers_the_share_whatever_tracks_of_either_length_have(
