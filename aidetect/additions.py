@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from .fitting import RECIPES, SIGNATURES, fit_expert
 from .labels import LabelledTrack, from_folders
 from .modelfile import check_destination
 from .novelty import fit_range
+from .prevalence import RECALIBRATED, own_thresholds
 from .splits import folds_of, row_weights
 
 __all__ = ["add_generator", "fit_signature", "heard_by", "signature_scores", "with_addition"]
@@ -50,7 +52,7 @@ def add_generator(
 
     The experts are trained again on the feature table together with the new tracks, and the generator gets a signature
     of its own; the combiner's other numbers and the thresholds, which come from unseen sources, stay. Of generators
-    added before, the signatures stay; the other experts forget them.
+    added before, the signatures stay; the other experts forget them. A recalibration is undone.
 
     Parameters
     ----------
@@ -119,6 +121,11 @@ def with_addition(
     fitted = Parallel(n_jobs=jobs, prefer="threads")(
         delayed(fit_expert)(recipe, both, views, weight, rows, seed=seed) for recipe in recipes
     )
+    if "recalibration" in detector.about:
+        warnings.warn(
+            f"'{detector.version}' was recalibrated before the addition changed it: this is undone; recalibrate again.",
+            stacklevel=2,
+        )
     own = fit_signature(both, views, weight, np.flatnonzero(~ai | added), name=generator)
     fold = np.where(ai, -1, folds_of(both, seed=seed))
     scores = signature_scores(both, views, weight, added=added, fold=fold, name=generator, jobs=jobs)
@@ -126,15 +133,17 @@ def with_addition(
     experts = {**held, **{expert.name: expert for expert in (*fitted, own)}}.values()
     count = int((new.column("variant") == "").sum())
     addition = {"generator": generator, "tracks": count, "data": new.digest()[:16]}
+    kept = {key: value for key, value in detector.about.items() if key != "recalibration"}
     about = {
-        **detector.about,
-        "version": f"{detector.version}+{generator}",
+        **kept,
+        "version": "+".join(name for name in detector.version.split("+") if name != RECALIBRATED) + f"+{generator}",
         "additions": [*detector.about.get("additions", []), addition],
     }
     return replace(
         detector,
         experts=tuple(experts),
         combiners=heard_by(detector.combiners, own.name, scores[plain & ~ai]),
+        thresholds=own_thresholds(detector.thresholds, detector.about),
         known=fit_range(both.values[plain], limit=detector.known.limit),
         about=about,
     )

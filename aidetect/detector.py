@@ -274,8 +274,8 @@ class Detector:
         jobs : int
             Processes.
         report : callable, optional
-            Gets one line for every file that cannot be scored or is a copy of another; by default a warning tells how
-            many there are.
+            Gets one line for every file that cannot be scored, is a copy of another, or gets no verdict at any
+            threshold (:attr:`Result.withheld`); by default a warning tells how many there are. They are left out.
 
         Returns
         -------
@@ -302,15 +302,18 @@ class Detector:
             paths = [Path(path) for path in human_paths]
         different, copies = _different(paths)
         scores: dict[str, list[float]] = {name: [] for name in LENGTHS}
-        failed = []
+        failed, silent = [], []
         for item in score_files(different, jobs=jobs, detector=self):
             if isinstance(item, FileError):
                 failed.append(item.error)
+            elif item.withheld:
+                silent.append(f"{item.path}: gets no verdict at any threshold.")
             else:
                 scores[length_of(item.duration)].append(item.probability)
         for words, lines in (
             ("could not be scored and were left out", failed),
             ("are copies of others and count for nothing", copies),
+            ("are unlike all that the model knows and count for nothing", silent),
         ):
             if report is not None:
                 for line in lines:
@@ -346,7 +349,7 @@ class Detector:
         about, arrays = read_model(path)
         try:
             return _unpack(about, arrays)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise ModelFileError(f"{path}: incomplete model file ({type(error).__name__}: {error}).") from None
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
@@ -474,7 +477,7 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
     combiners = {}
     for kind in ("vocal", "instrumental"):
         c = about["combiners"][kind]
-        parts = {part: {str(k): float(v) for k, v in c[part].items()} for part in _OF_COMBINER}
+        parts = {part: {str(k): _finite(v) for k, v in c[part].items()} for part in _OF_COMBINER}
         if not names.issuperset(parts["weights"]):
             raise ModelFileError("it combines experts it does not hold.")
         if any(set(found) != set(parts["weights"]) for found in parts.values()):
@@ -484,9 +487,9 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
         if any(parts["ceilings"][name] < floor for name, floor in parts["floors"].items()):
             raise ModelFileError("its combiner has a ceiling below a floor.")
         combiners[kind] = Combiner(
-            **parts, bias=float(c["bias"]), certainty=float(c["certainty"]), growth=float(c["growth"])
+            **parts, bias=_finite(c["bias"]), certainty=_finite(c["certainty"]), growth=_finite(c["growth"])
         )
-    limits: dict[str, Any] = {k: None if x is None else float(x) for k, x in about["thresholds"].items()}
+    limits: dict[str, Any] = {k: None if x is None else _finite(x) for k, x in about["thresholds"].items()}
     known = _known(about["known"], arrays)
     # Older files know nothing of changes of speed, or sought them in another way.
     least_fit = float(about["least_fit"]) if about["format"] > 3 else _BEYOND_REACH
@@ -500,7 +503,7 @@ def _known(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     low, high = _floats(arrays["known.low"]), _floats(arrays["known.high"])
     if not low.shape == high.shape == (len(columns),):
         raise ModelFileError("shapes within it do not agree.")
-    return KnownRange(columns, low, high, float(description["limit"]))
+    return KnownRange(columns, low, high, _finite(description["limit"]))
 
 
 def _columns(description: Mapping[str, Any]) -> tuple[str, ...]:
@@ -512,13 +515,15 @@ def _columns(description: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _expert(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Expert:
     name, family, columns = str(description["name"]), str(description["family"]), _columns(description)
-    kind, bias = description["kind"], float(description["bias"])
+    kind, bias = description["kind"], _finite(description["bias"])
     parts = {key: arrays[f"{name}.{key}"] for key in _ARRAYS[kind]}
     if kind == "trees":
         return _trees(name, family, columns, parts, bias)
     floats = {key: _floats(part) for key, part in parts.items()}
     if len({floats["mean"].shape, floats["scale"].shape, (len(floats["mean"]),)}) != 1:
         raise ModelFileError("shapes within it do not agree.")
+    if (floats["scale"] <= 0.0).any():
+        raise ModelFileError("it divides by a scale that is not positive.")
     if kind == "network":
         shape = (len(columns), len(floats["offsets"]))
         if floats["hidden"].shape != shape or floats["weights"].shape != shape[1:] or len(floats["mean"]) != shape[0]:
@@ -575,6 +580,13 @@ def _trees(
 def _floats(array: npt.NDArray[Any]) -> Floats:
     found = array.astype(np.float32)
     if not np.isfinite(found).all():
+        raise ModelFileError("it holds numbers that are not finite.")
+    return found
+
+
+def _finite(number: Any) -> float:
+    found = float(number)
+    if not math.isfinite(found):
         raise ModelFileError("it holds numbers that are not finite.")
     return found
 

@@ -270,7 +270,7 @@ class Evaluation:
     def _met(self, kind_of: Callable[[str], str], least: int) -> Mask:
         kind = np.array([kind_of(row.get("generator", "")) for row in self.rows], dtype=np.str_)
         known = np.zeros(len(self.rows), dtype=bool)
-        for name in sorted(set(kind[self.ai].tolist())):
+        for name in sorted(set(kind[self.ai].tolist()) - {""}):
             own = self.ai & (kind == name)
             for number in sorted(set(self.fold[own].tolist())):
                 known[own & (self.fold == number)] = (own & (self.fold != number)).sum() >= least
@@ -330,7 +330,8 @@ def cross_validate(
 ) -> list[Evaluation]:
     """Train and test on different sources, over and over.
 
-    Experts, gate, combiner and thresholds are all fitted without the sources they are tested on.
+    Experts, gate, combiner and thresholds are all fitted without the tracks of the sources they are tested on. What
+    combiner and thresholds learn from are predictions by experts that left out other folds, and so met those sources.
 
     Parameters
     ----------

@@ -150,17 +150,19 @@ def extract_stream(stream: AudioStream) -> TrackFeatures:
     meter = LoudnessMeter(rate=stream.rate, channels=stream.channels)
     clips = compression.ClipCounter()
     track = _Track()
-    samples = 0
+    samples, heard = 0, False
     for block in stream.blocks(WINDOW_SECONDS):
         meter.feed(block)
         clips.feed(block)
         if block.shape[1] >= _MIN_WINDOW * stream.rate:
             track.add(block, rate=stream.rate)
+        else:
+            heard = centre_channel(block) is not None
         samples += block.shape[1]
     duration = samples / stream.rate
-    if duration >= MIN_SECONDS and not track.windows:
-        raise SilentAudioError(f"{stream.name}: silent throughout; there is nothing to judge.")
     sound = meter.seconds_of_sound()
+    if duration >= MIN_SECONDS and not track.windows and not heard:
+        raise SilentAudioError(f"{stream.name}: silent throughout; there is nothing to judge.")
     if duration < MIN_SECONDS or sound < _LEAST_SOUND:
         raise TooShortError(
             f"{stream.name}: only {sound:.1f} s of sound; at least {MIN_SECONDS:.0f} s are needed to judge a track "

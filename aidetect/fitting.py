@@ -359,8 +359,7 @@ def fit_gate(table: FeatureTable, rows: Ints) -> LinearExpert:
     zeros = np.zeros(len(chosen), dtype=np.float32)
     if min(sung[rows].sum(), (~sung[rows]).sum()) < 20:
         return LinearExpert("gate", "vocals", "values", vocals.PRESENCE, zeros, zeros + 1, zeros, 1.0)
-    mean = np.nan_to_num(np.nanmean(x[rows], axis=0)).astype(np.float32)
-    scale = (np.nan_to_num(np.nanstd(x[rows], axis=0)) + 1e-6).astype(np.float32)
+    mean, scale = _moments(x[rows])
     plain = LinearExpert("gate", "vocals", "values", vocals.PRESENCE, mean, scale, zeros, 0.0)
     model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=400).fit(plain.standardise(x[rows]), sung[rows])
     weights = model.coef_[0].astype(np.float32)

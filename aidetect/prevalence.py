@@ -21,6 +21,7 @@ __all__ = [
     "error_rates",
     "estimate_prevalence",
     "length_of",
+    "own_thresholds",
     "rates_of",
     "recalibrated",
     "stated_metrics",
@@ -34,6 +35,7 @@ RECALIBRATED = "recalibrated"
 
 _OF_PEOPLE = ("false_positives", "false_positives_high")
 _Z = 1.959964  # two-sided 95 %
+_LEAST_YOUDEN = 1e-9  # of sensitivity and specificity beyond what chance gives
 _UPPER = 0.975  # share of a distribution below the upper end of such an interval
 
 
@@ -80,13 +82,19 @@ def error_rates(about: Mapping[str, Any], *, seconds: float) -> dict[str, float]
         bound, lengths = recalibration.get("max_false_positive_rate"), recalibration.get("lengths")
         if not isinstance(lengths, Mapping):  # an older model, of which no more is known
             stated |= dict.fromkeys(_OF_PEOPLE, bound)
-        elif set(_OF_PEOPLE) <= set(lengths.get(length, {})):
-            stated |= {**{name: lengths[length][name] for name in _OF_PEOPLE}, "bound": bound}
+        elif isinstance(own := lengths.get(length), Mapping) and set(_OF_PEOPLE) <= set(own):
+            stated |= {**{name: own[name] for name in _OF_PEOPLE}, "bound": bound}
     return {name: float(stated[name]) for name in (*_OF_PEOPLE, "missed", "bound") if _is_share(stated.get(name))}
 
 
 def _is_share(x: object) -> bool:
     return isinstance(x, int | float) and 0.0 <= x <= 1.0
+
+
+def own_thresholds(thresholds: Thresholds, about: Mapping[str, Any]) -> Thresholds:
+    """Undo a recalibration; thresholds of a detector without one, or of an older one, stay."""
+    earlier = about.get("recalibration")
+    return Thresholds(**earlier["own"]) if isinstance(earlier, Mapping) and "own" in earlier else thresholds
 
 
 def recalibrated(
@@ -113,7 +121,8 @@ def recalibrated(
     thresholds : Thresholds
     note : dict
         ``"tracks"``, ``"max_false_positive_rate"``; ``"own"``, the thresholds of the model; ``"lengths"``, with each
-        ``"tracks"``, ``"threshold"``, ``"recall"`` and, where k is not 0, ``"false_positives"``, the mean, and
+        ``"tracks"``, ``"threshold"``, ``"recall"``, None where it is not known, and, where k is not 0,
+        ``"false_positives"``, the mean, and
         ``"false_positives_high"``, the upper end of the 95 % interval.
 
     Raises
@@ -125,9 +134,7 @@ def recalibrated(
     ----------
     Vovk (2012), Conditional validity of inductive conformal predictors, PMLR 25, 475-490.
     """
-    earlier = about.get("recalibration")
-    if isinstance(earlier, Mapping) and "own" in earlier:
-        thresholds = Thresholds(**earlier["own"])
+    thresholds = own_thresholds(thresholds, about)
     every = [p for name in LENGTHS for p in scores[name]]
     if not any(_bearing(scores[name], rate) for name in LENGTHS):
         needed = math.ceil(1.0 / rate) - 1
@@ -176,6 +183,8 @@ def _highest(k: int, n: int) -> float:
 
 def _recall(about: Mapping[str, Any], length: str, limit: float) -> float | None:
     """Share of AI tracks from `limit` on; of all lengths where the model is older, or knows too few of this one."""
+    if about.get("unseen_sources") is False:
+        return None
     by_length = about.get("ai_quantiles_by_length")
     own = by_length.get(length) if isinstance(by_length, Mapping) else None
     quantiles = np.asarray(own or about.get("ai_quantiles", []), dtype=np.float64)
@@ -309,7 +318,13 @@ def estimate_prevalence(parts: Sequence[Counted]) -> Prevalence | None:
 def _tells(part: Counted) -> bool:
     rates = part.rates
     enough = part.total >= 1 and rates.ai_tracks >= 1 and rates.human_tracks >= 1
-    return enough and rates.found > rates.false_positives
+    return enough and rates.found > rates.false_positives and sum(_adjusted(rates)) - 1.0 > _LEAST_YOUDEN
+
+
+def _adjusted(rates: Rates) -> tuple[float, float]:
+    """Sensitivity and specificity as if one more track of either class had been told right, and one wrong."""
+    sensitivity = (rates.ai_tracks * rates.found + 1.0) / (rates.ai_tracks + 2.0)
+    return sensitivity, (rates.human_tracks * (1.0 - rates.false_positives) + 1.0) / (rates.human_tracks + 2.0)
 
 
 def _corrected(part: Counted) -> tuple[float, float, float]:
@@ -319,8 +334,7 @@ def _corrected(part: Counted) -> tuple[float, float, float]:
     square = _Z * _Z
     n, n_ai, n_human = total + square, rates.ai_tracks + 2.0, rates.human_tracks + 2.0
     p = (flagged + square / 2.0) / n
-    sensitivity = (rates.ai_tracks * rates.found + 1.0) / n_ai
-    specificity = (rates.human_tracks * (1.0 - rates.false_positives) + 1.0) / n_human
+    sensitivity, specificity = _adjusted(rates)
     youden = sensitivity + specificity - 1.0
     middle = (p + specificity - 1.0) / youden
     of_ai = sensitivity * (1.0 - sensitivity) / n_ai

@@ -51,7 +51,10 @@ class Lesson:
         ai, seconds, weight = table.column("label") == "ai", table.seconds(), row_weights(table)
         if unseen is None:
             return cls(ai, seconds, ((known, weight),))
-        named = np.where(unseen.fold >= 0, family_weights(table), 0.0).astype(np.float32)
+        named = family_weights(table)
+        if (unseen.fold < 0).any():
+            named[unseen.fold < 0] = 0.0
+            named[ai] *= named[~ai].sum() / max(float(named[ai].sum()), 1e-9)
         return cls(
             ai,
             seconds,
@@ -61,12 +64,13 @@ class Lesson:
     def combiners(self, rows: Mask) -> dict[str, Combiner]:
         """Fit combiners on some of the tracks."""
         names = list(self.parts[0][0].scores)
+        parts = [(held, weight, rows & (held.fold >= 0)) for held, weight in self.parts]
         return fit_combiners(
-            {name: np.concatenate([held.scores[name][rows] for held, _ in self.parts]) for name in names},
-            np.concatenate([held.sings[rows] for held, _ in self.parts]),
-            np.concatenate([self.ai[rows]] * len(self.parts)),
-            np.concatenate([weight[rows] for _, weight in self.parts]),
-            seconds=np.concatenate([self.seconds[rows]] * len(self.parts)),
+            {name: np.concatenate([held.scores[name][here] for held, _, here in parts]) for name in names},
+            np.concatenate([held.sings[here] for held, _, here in parts]),
+            np.concatenate([self.ai[here] for _, _, here in parts]),
+            np.concatenate([weight[here] for _, weight, here in parts]),
+            seconds=np.concatenate([self.seconds[here] for _, _, here in parts]),
         )
 
 

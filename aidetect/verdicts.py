@@ -256,7 +256,7 @@ def _limits(human: Floats, ai: Floats, allowed: int, miss_rate: float) -> tuple[
     human_side, ai_side = np.sort(human)[::-1], np.sort(ai)
     top = float(human_side[allowed])
     above = min([float(p) for p in ai_side if p > top], default=1.0)
-    upper = max(min(0.5 * (top + above), _TOP), 0.5)
+    upper = max(min(0.5 * (top + above), _TOP), float(np.nextafter(human_side[allowed], np.float32(2.0))), 0.5)
     missed = min(int(np.floor(miss_rate * len(ai_side))), len(ai_side) - 1)
     return upper, min(float(np.nextafter(ai_side[missed], np.float32(0.0))), upper, 0.5)
 

@@ -111,7 +111,7 @@ def lessons(
 
     def some(here: np.ndarray, count: int) -> np.ndarray:
         chosen = rng.permutation(sorted(set(ids[here].tolist())))[:count]
-        return own & np.isin(ids, chosen)
+        return here & np.isin(ids, chosen)
 
     groups = sorted(set(group[own].tolist()))
     if len(groups) > 1:

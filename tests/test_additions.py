@@ -12,6 +12,7 @@ from aidetect.analysis import GRID
 from aidetect.dataset import FeatureTable, save_table
 from aidetect.detector import Detector
 from aidetect.errors import LabelsError, OutputError
+from aidetect.prevalence import recalibrated
 
 RECIPES = tuple(
     r for r in fitting.RECIPES if r.name in ("peaks", "lines", "texture_net", "signatures", "dynamics", "voice")
@@ -39,6 +40,20 @@ def test_a_new_generator_is_learned_and_named() -> None:
     known = base.views()
     ai = base.column("label") == "ai"
     assert np.mean((after.decide(known, seconds=base.seconds())[0] > 0) == ai) > 0.9
+
+
+def test_an_addition_undoes_a_recalibration_in_words() -> None:
+    base = made_up(strength=2.0)
+    own = training.fit_detector(base, recipes=RECIPES[:3])
+    scores = {"short": [], "long": np.linspace(0.0, 0.2, 150).tolist()}
+    thresholds, note = recalibrated(own.thresholds, own.about, scores, rate=0.01)
+    about = {**own.about, "version": f"{own.version}+recalibrated", "recalibration": note}
+    tuned = replace(own, thresholds=thresholds, about=about)
+    with pytest.warns(UserWarning, match="recalibrate again"):
+        after = additions.with_addition(tuned, base, newcomer(tracks=8, seed=1), generator="new")
+    assert after.thresholds == own.thresholds
+    assert after.version == f"{own.version}+new"
+    assert "recalibration" not in after.about
 
 
 def test_an_addition_is_heard_only_beyond_people() -> None:

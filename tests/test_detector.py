@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,6 +142,12 @@ def test_a_detector_is_shown_in_a_line(small: Detector) -> None:
 
 
 @pytest.fixture(scope="module")
+def judging(small: Detector) -> Detector:
+    """The same for music unlike its training, of which it withholds no verdict."""
+    return replace(small, known=replace(small.known, limit=1.0))
+
+
+@pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogue")
     for i in range(12):
@@ -148,9 +156,9 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_recalibration_bounds_false_positives_and_says_what_is_left(small: Detector, catalogue: Path) -> None:
+def test_recalibration_bounds_false_positives_and_says_what_is_left(judging: Detector, catalogue: Path) -> None:
     said: list[str] = []
-    tuned = small.recalibrate(catalogue, max_false_positive_rate=0.25, report=said.append)
+    tuned = judging.recalibrate(catalogue, max_false_positive_rate=0.25, report=said.append)
     ai, human = tuned.thresholds.limits(4.5)
     scores = [tuned.score(path).probability for path in sorted(catalogue.glob("*.wav"))]
     # (12 + 1) * 0.25 = 3.25: the third highest must stay below, so that two lie above.
@@ -159,7 +167,7 @@ def test_recalibration_bounds_false_positives_and_says_what_is_left(small: Detec
     assert note["tracks"] == note["lengths"]["short"]["tracks"] == 12
     assert 0.0 <= note["lengths"]["short"]["recall"] <= 1.0
     assert human <= ai
-    assert tuned.thresholds.ai >= small.thresholds.ai  # no track of that length was there
+    assert tuned.thresholds.ai >= judging.thresholds.ai  # no track of that length was there
     assert len(said) == 1
 
 
@@ -174,21 +182,21 @@ def test_training_keeps_how_ai_tracks_of_each_length_score() -> None:
 
 
 def test_a_recalibrated_model_is_saved_with_what_is_known_of_it(
-    small: Detector, catalogue: Path, tmp_path: Path
+    judging: Detector, catalogue: Path, tmp_path: Path
 ) -> None:
-    tuned = small.recalibrate(catalogue, max_false_positive_rate=0.25, report=lambda _: None)
+    tuned = judging.recalibrate(catalogue, max_false_positive_rate=0.25, report=lambda _: None)
     tuned.save(tmp_path / "own.model")
     again = Detector.load(tmp_path / "own.model")
     assert again.thresholds == tuned.thresholds
     assert again.about["recalibration"] == tuned.about["recalibration"]
 
 
-def test_too_few_tracks_for_a_rate_are_refused(small: Detector, catalogue: Path) -> None:
+def test_too_few_tracks_for_a_rate_are_refused(judging: Detector, catalogue: Path) -> None:
     with pytest.raises(TrainingError, match="at least 99"):
-        small.recalibrate(sorted(catalogue.glob("0*.wav"))[:3])
+        judging.recalibrate(sorted(catalogue.glob("0*.wav"))[:3])
 
 
-def test_copies_of_a_track_count_once(small: Detector, catalogue: Path, tmp_path: Path) -> None:
+def test_copies_of_a_track_count_once(judging: Detector, catalogue: Path, tmp_path: Path) -> None:
     track = catalogue / "00.wav"
     copy = tmp_path / "another name.wav"
     copy.write_bytes(track.read_bytes())
@@ -196,10 +204,10 @@ def test_copies_of_a_track_count_once(small: Detector, catalogue: Path, tmp_path
         pytest.raises(TrainingError, match=r"^1 different human tracks \(1 under 60 s, 0 longer\) .* at least 99"),
         pytest.warns(UserWarning, match=r"99 of 100 files are copies of others .*00\.wav: a copy of"),
     ):
-        small.recalibrate([track] * 99 + [copy])
+        judging.recalibrate([track] * 99 + [copy])
     told: list[str] = []
     tracks = sorted(catalogue.glob("*.wav"))
-    tuned = small.recalibrate([*tracks, copy], max_false_positive_rate=0.25, report=told.append)
+    tuned = judging.recalibrate([*tracks, copy], max_false_positive_rate=0.25, report=told.append)
     assert tuned.about["recalibration"]["tracks"] == 12
     assert told == [f"{copy}: a copy of {track}."]
 
@@ -210,12 +218,25 @@ def test_rates_that_are_none_are_refused(small: Detector, catalogue: Path, rate:
         small.recalibrate(catalogue, max_false_positive_rate=rate)
 
 
-def test_recalibration_is_named_once_and_leaves_no_file_out_silently(small: Detector, tmp_path: Path) -> None:
+def test_what_gets_no_verdict_sets_no_threshold(small: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracks = [
+        SimpleNamespace(path=f"{i}", duration=90.0, probability=0.999 if i < 3 else 0.1, withheld=i < 3)
+        for i in range(40)
+    ]
+    monkeypatch.setattr("aidetect.batch.score_files", lambda paths, **_: tracks)
+    told: list[str] = []
+    tuned = small.recalibrate([], max_false_positive_rate=0.05, report=told.append)
+    assert tuned.thresholds.ai < 0.2
+    assert tuned.about["recalibration"]["tracks"] == 37
+    assert [line[:4] for line in told] == ["0: g", "1: g", "2: g"]
+
+
+def test_recalibration_is_named_once_and_leaves_no_file_out_silently(judging: Detector, tmp_path: Path) -> None:
     for seed in range(4):
         sf.write(tmp_path / f"{seed}.wav", music(seconds=4.5, rate=16_000, seed=seed).T, 16_000)
     (tmp_path / "broken.mp3").write_bytes(b"nothing" * 100)
     with pytest.warns(UserWarning, match=r"1 of 5 files .* left out; the first: .*broken\.mp3"):
-        once = small.recalibrate(tmp_path, max_false_positive_rate=0.25)
+        once = judging.recalibrate(tmp_path, max_false_positive_rate=0.25)
     told: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -405,6 +426,32 @@ def test_signatures_without_a_limit_that_can_be_are_refused(
     experts = [{**e, "limit": limit} if e["kind"] == "signatures" else e for e in about["experts"]]
     write_model(tmp_path / "odd", {**about, "experts": experts}, arrays)
     with pytest.raises(ModelFileError, match=said):
+        Detector.load(tmp_path / "odd")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**400])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, small_path: Path, number: float) -> None:
+    about, arrays = read_model(small_path)
+    expert = {**about["experts"][0], "bias": number}
+    combiner = {**about["combiners"]["vocal"], "bias": number}
+    for changed in (
+        {"experts": [expert, *about["experts"][1:]]},
+        {"combiners": {**about["combiners"], "vocal": combiner}},
+        {"thresholds": {**about["thresholds"], "ai": number}},
+        {"known": {**about["known"], "limit": number}},
+    ):
+        text = np.frombuffer(json.dumps({**about, **changed}).encode(), np.uint8)
+        with (tmp_path / "odd").open("wb") as file:
+            np.savez(file, **{"about.json": text}, **arrays)
+        with pytest.raises(ModelFileError, match="odd"):
+            Detector.load(tmp_path / "odd")
+
+
+def test_scales_that_cannot_be_divided_by_are_refused(tmp_path: Path, small_path: Path) -> None:
+    about, arrays = read_model(small_path)
+    name = next(key for key in arrays if key.endswith(".scale"))
+    write_model(tmp_path / "odd", about, {**arrays, name: np.zeros_like(arrays[name])})
+    with pytest.raises(ModelFileError, match="scale that is not positive"):
         Detector.load(tmp_path / "odd")
 
 

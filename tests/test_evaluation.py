@@ -114,6 +114,14 @@ def test_generators_are_known_where_enough_tracks_lie_in_other_folds() -> None:
     assert found.known_generators(least=2).tolist() == [True] + [False] * 3 + [True] * 3 + [False]
 
 
+def test_generators_without_a_name_are_not_known() -> None:
+    ai, fold = np.array([True] * 8 + [False]), np.arange(9) % 2
+    rows = tuple({"generator": ""} for _ in ai)
+    found = evaluation.Evaluation(rows, ai, np.zeros(9, np.float32), {}, np.full(9, "uncertain"), fold)
+    assert not found.known_generators().any()
+    assert not found.known_families().any()
+
+
 def test_a_generator_whose_kin_was_met_is_known_by_family() -> None:
     rows = tuple({"generator": name} for name in ("musicgen-style", "musicgen", "vidmuse", "musicgen", "udio", "human"))
     ai = np.array([True] * 5 + [False])

@@ -160,6 +160,12 @@ def test_silence_is_named() -> None:
         extract_array(np.zeros(6 * RATE, np.float32), RATE)
 
 
+def test_a_second_of_sound_after_silence_is_too_short(song: np.ndarray) -> None:
+    y = np.concatenate([np.zeros((2, 10 * RATE), np.float32), song[:, : 3 * RATE // 2]], axis=1)
+    with pytest.raises(errors.TooShortError, match=r"only 1\.\d s of sound"):
+        extract_array(y, RATE)
+
+
 def test_a_constant_is_silence() -> None:
     with pytest.raises(errors.SilentAudioError, match="silent"):
         extract_array(np.full((2, 6 * RATE), 0.5, np.float32), RATE)

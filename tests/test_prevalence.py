@@ -67,6 +67,16 @@ def test_nothing_is_said_where_nothing_can_be() -> None:
     assert estimate_prevalence([Counted(1, 9, Rates(0.8, 0, 0.1, 9))]) is None
 
 
+@pytest.mark.parametrize("rates", [Rates(0.02, 100, 0.0, 10), Rates(1 / 98, 98, 0.0, 48), Rates(0.0, 9, 0.0, 9)])
+def test_rates_of_too_few_tracks_tell_nothing(rates: Rates) -> None:
+    # Adjusted for how few they are, sensitivity and specificity are together no better than chance.
+    assert estimate_prevalence([Counted(4, 200, rates)]) is None
+    telling = Counted(50, 100, Rates(0.9, 400, 0.01, 600))
+    mixed = estimate_prevalence([telling, Counted(4, 200, rates)])
+    assert mixed is not None
+    assert mixed.low < mixed.share < mixed.high
+
+
 def test_parts_are_corrected_by_their_own_rates_and_their_doubts_add_up() -> None:
     long, short = Counted(285, 300, Rates(0.95, 400, 0.01, 600)), Counted(5, 100, Rates(0.5, 200, 0.02, 300))
     found = estimate_prevalence([long, short])
@@ -150,6 +160,18 @@ def test_older_models_know_the_recall_of_all_lengths_only() -> None:
     assert note["lengths"]["short"]["recall"] is None
     with pytest.raises((KeyError, TypeError)):
         rates_of({"recalibration": note}, "short")
+
+
+def test_no_recall_is_stated_that_was_measured_on_sources_of_training() -> None:
+    about = ABOUT | {"unseen_sources": False}
+    _, note = recalibrated(OWN, about, {"short": [], "long": tracks(150, 0.2)}, rate=0.01)
+    assert [note["lengths"][name]["recall"] for name in ("short", "long")] == [None, None]
+    assert error_rates(about, seconds=60.0) == {}
+
+
+def test_error_rates_of_a_note_that_is_none_are_the_models_own() -> None:
+    about = ABOUT | {"recalibration": {"max_false_positive_rate": 0.1, "lengths": {"long": 3}}}
+    assert error_rates(about, seconds=60.0) == error_rates(ABOUT, seconds=60.0)
 
 
 def test_a_second_recalibration_starts_from_the_models_own_thresholds() -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tables import made_up
 
 from aidetect import stacking
 from aidetect.combiner import combine
+from aidetect.heldout import HeldOut
 
 
 def test_combiner_never_turns_an_expert_against_itself() -> None:
@@ -60,3 +62,21 @@ def test_length_alone_is_no_evidence() -> None:
     combiners = stacking.fit_combiners(scores, sings, ai, np.ones(1000, np.float32), seconds=seconds)
     logits, _ = combine(scores, sings, combiners, seconds=seconds)
     assert np.abs(logits).max() < 0.3  # a probability between 0.43 and 0.57
+
+
+def test_tracks_that_no_family_fold_predicts_teach_nothing() -> None:
+    table = made_up(tracks=160, strength=1.0)
+    rng, ai = np.random.default_rng(0), table.column("label") == "ai"
+    score = (1.5 * ai + rng.standard_normal(160)).astype(np.float32)
+    sings, fold = np.ones(160, dtype=bool), np.arange(160) // 32
+    known = HeldOut({"one": score}, sings, fold)
+    left = np.where(ai & (np.arange(160) < 80), -1, fold)
+
+    def taught(of_unpredicted: float) -> stacking.Combiner:
+        own = np.where(left >= 0, score, np.float32(of_unpredicted))
+        lesson = stacking.Lesson.of(table, known, HeldOut({"one": own}, sings, left))
+        weight = lesson.parts[1][1]
+        assert weight[ai].sum() == pytest.approx(weight[~ai].sum(), rel=1e-5)
+        return lesson.combiners(np.ones(160, dtype=bool))["vocal"]
+
+    assert taught(0.0) == taught(-50.0)

@@ -65,6 +65,13 @@ def test_few_people_leave_the_limit_above_all_of_them() -> None:
     assert limits.ai > p[~ai].max()
 
 
+def test_people_who_are_all_but_surely_machines_still_set_the_limit() -> None:
+    p = np.concatenate([np.linspace(0.0, 0.4, 970), np.full(30, 0.99999), np.full(1000, 0.99)]).astype(np.float32)
+    ai = np.arange(2000) >= 1000
+    limits = choose_thresholds(p, ai, np.full(2000, 90.0))
+    assert (p[~ai] >= limits.ai).sum() <= 10
+
+
 @pytest.mark.parametrize(("count", "total"), [(0, 20), (3, 50), (10, 1117), (500, 1000)])
 def test_wilson_lies_near_the_exact_interval(count: int, total: int) -> None:
     low, high = wilson(count, total)
