@@ -23,7 +23,7 @@ from .novelty import fit_range
 from .prevalence import RECALIBRATED, own_thresholds
 from .splits import folds_of, row_weights
 
-__all__ = ["add_generator", "fit_signature", "heard_by", "signature_scores", "with_addition"]
+__all__ = ["add_generator", "fit_signature", "heard_by", "refitted", "signature_scores", "with_addition"]
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -107,20 +107,13 @@ def with_addition(
     detector: Detector, base: FeatureTable, new: FeatureTable, *, generator: str, jobs: int = 1, seed: int = 0
 ) -> Detector:
     """Train the experts of `detector` again on `base` and the rows of a new generator, and add its signature."""
-    from joblib import Parallel, delayed
-
     both = concatenate([base, new])
     ai = both.column("label") == "ai"
     weight = row_weights(both)
     added = np.arange(len(both)) >= len(base)
     weight[added] *= max(1.0, ADDITION_SHARE * float(weight[ai & ~added].sum()) / float(weight[added].sum()))
     views = both.views().prepared()
-    held = {expert.name: expert for expert in detector.experts}
-    recipes = [recipe for recipe in RECIPES if recipe.name in held and not recipe.simulated]
-    rows = np.arange(len(both))
-    fitted = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(fit_expert)(recipe, both, views, weight, rows, seed=seed) for recipe in recipes
-    )
+    experts = refitted(detector, both, views, weight, jobs=jobs, seed=seed)
     if "recalibration" in detector.about:
         warnings.warn(
             f"'{detector.version}' was recalibrated before the addition changed it: this is undone; recalibrate again.",
@@ -130,7 +123,6 @@ def with_addition(
     fold = np.where(ai, -1, folds_of(both, seed=seed))
     scores = signature_scores(both, views, weight, added=added, fold=fold, name=generator, jobs=jobs)
     plain = both.column("variant") == ""
-    experts = {**held, **{expert.name: expert for expert in (*fitted, own)}}.values()
     count = int((new.column("variant") == "").sum())
     addition = {"generator": generator, "tracks": count, "data": new.digest()[:16]}
     kept = {key: value for key, value in detector.about.items() if key != "recalibration"}
@@ -141,12 +133,27 @@ def with_addition(
     }
     return replace(
         detector,
-        experts=tuple(experts),
+        experts=(*(expert for expert in experts if expert.name != own.name), own),
         combiners=heard_by(detector.combiners, own.name, scores[plain & ~ai]),
         thresholds=own_thresholds(detector.thresholds, detector.about),
         known=fit_range(both.values[plain], limit=detector.known.limit),
         about=about,
     )
+
+
+def refitted(
+    detector: Detector, table: FeatureTable, views: Views, weight: Floats, *, jobs: int = 1, seed: int = 0
+) -> tuple[Expert, ...]:
+    """Train the experts of a detector again on a table; those stay that know no generators, or one alone."""
+    from joblib import Parallel, delayed
+
+    held = {expert.name: expert for expert in detector.experts}
+    recipes = [recipe for recipe in RECIPES if recipe.name in held and not recipe.simulated]
+    rows = np.arange(len(table))
+    fitted = Parallel(n_jobs=jobs, prefer="threads")(
+        delayed(fit_expert)(recipe, table, views, weight, rows, seed=seed) for recipe in recipes
+    )
+    return tuple({**held, **{expert.name: expert for expert in fitted}}.values())
 
 
 def fit_signature(table: FeatureTable, views: Views, weight: Floats, rows: Ints, *, name: str) -> Expert:

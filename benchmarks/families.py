@@ -20,14 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
-from aidetect.additions import heard_by, signature_scores, with_addition
+from aidetect.additions import heard_by, refitted, signature_scores, with_addition
 from aidetect.combiner import combine, probability_of
 from aidetect.dataset import FeatureTable, load_table
 from aidetect.detector import Detector
 from aidetect.evaluation import auroc, tpr_at
-from aidetect.fitting import RECIPES, Recipe, fit_expert
+from aidetect.fitting import RECIPES, Recipe
 from aidetect.heldout import HeldOut, out_of_family, out_of_source
 from aidetect.kin import family_of
 from aidetect.novelty import fit_range
@@ -131,21 +130,13 @@ def additions(
     """
     plain, group = table.column("variant") == "", split_groups(table)
     generator, source = table.column("generator"), table.column("source")
-    held = {expert.name: expert for expert in shipped.experts}
-    # what knows no generators at all can stay
-    recipes = [recipe for recipe in RECIPES if recipe.name in held and not recipe.simulated]
     found = []
     for name in popular:
         own, kin = generator == name, of_family(table, name)
         rest = table.take(~kin & ~np.isin(group, group[own]))
-        weight, views = row_weights(rest), rest.views().prepared()
-        rows = np.arange(len(rest))
-        fitted = Parallel(n_jobs=jobs, prefer="threads")(
-            delayed(fit_expert)(recipe, rest, views, weight, rows) for recipe in recipes
-        )
         before = replace(
             shipped,
-            experts=tuple({**held, **{expert.name: expert for expert in fitted}}.values()),
+            experts=refitted(shipped, rest, rest.views().prepared(), row_weights(rest), jobs=jobs),
             known=fit_range(rest.values[rest.column("variant") == ""], limit=shipped.known.limit),
         )
         tried: list[dict[str, object]] = []
