@@ -31,6 +31,7 @@ Ints = npt.NDArray[np.int64]
 
 ADDITION_SHARE = 0.3
 """Least weight of a generator that is added, as a share of all AI tracks."""
+_FEW = 8  # tracks
 _FLOOR = 0.998  # share of people's tracks at whose fit a signature of an addition begins to speak
 _SOFT = 0.05  # of the way from there to the best fit of people's tracks: how softly
 
@@ -81,6 +82,11 @@ def add_generator(
     TrainingError, OutputError
     ValueError
         `augment` below 0.
+
+    Warns
+    -----
+    UserWarning
+        Fewer than 8 tracks, or a recalibration that is undone.
     """
     if augment < 0:
         raise ValueError("augment must be at least 0")
@@ -97,6 +103,13 @@ def add_generator(
         )
     tracks = [replace(track, label="ai", generator=generator) for track in tracks]
     new = table_of(tracks, augment=augment, store=store, jobs=jobs, report=report, progress=progress)
+    count = int((new.column("variant") == "").sum())
+    if count < _FEW:
+        warnings.warn(
+            f"'{generator}' is taught by {count} track(s) only, about 20 are needed: music that merely resembles them "
+            "may be called AI.",
+            stacklevel=2,
+        )
     taught = with_addition(start, base, new, generator=generator, jobs=jobs)
     if out is not None:
         taught.save(out)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -107,6 +108,11 @@ class Batch:
                     raise OutputError(
                         f"{path}: exists already; go on with --resume, choose another output, or remove it first."
                     )
+        elif self.output.exists() and not journal.exists():
+            raise OutputError(
+                f"{self.output}: is no table that a batch made, for {journal.name} is missing beside it; choose "
+                "another output, or remove it first."
+            )
         drawn = (str(Path(path)) for path in paths)
         first = next(drawn, None)  # before anything is written: a list that cannot be read leaves nothing behind
         if first is None:
@@ -125,6 +131,8 @@ class Batch:
         self._new = not journal.exists()
         self._opened = self._begun = self._noted = False
         self.journal = Journal(journal, model=model_key(self._model, effort))
+        if self.journal.only_others():
+            warnings.warn(f"{self.output}: made with another model or effort; every file is scored anew.", stacklevel=3)
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def __iter__(self) -> Generator[Row, None, None]:

@@ -125,6 +125,13 @@ class Journal:
         except sqlite3.Error as error:
             raise OutputError(f"{self.path}: cannot be written to ({error}).") from None
 
+    def only_others(self) -> bool:
+        """Whether there are rows, but none of this model."""
+        with self._lock:
+            query = "SELECT COUNT(*), COUNT(*) FILTER (WHERE model = ?) FROM finished"
+            every, own = self._db.execute(query, (self._model,)).fetchone()
+        return bool(every) and not own
+
     def slowest(self, count: int = 5) -> list[tuple[str, float]]:
         """Files that took longest, and how many seconds."""
         with self._lock:

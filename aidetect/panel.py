@@ -138,7 +138,7 @@ def _odds_of_error(result: Result) -> str:
             return f"{start}. See README."
         return (
             f"{start}: of AI tracks of this length {_rate(missed)} get this verdict on sources that the model never "
-            "saw, and perhaps more of generators that it does not know. See README."
+            f"saw{_before_additions(result)}, and perhaps more of generators that it does not know. See README."
         )
     wrong = rates.get("false_positives")
     if wrong is None:
@@ -154,13 +154,21 @@ def _odds_of_error(result: Result) -> str:
     own = ""
     if RECALIBRATED in result.model_version.split("+"):
         own = ", before the recalibration, which had too few tracks of this length"
+    own += _before_additions(result)
     return (
         f"{start}: of people's tracks of this length {_rate(wrong)} (perhaps up to {_share(high)}) get this verdict on "
         f"sources that the model never saw{own}. See README."
     )
 
 
+def _before_additions(result: Result) -> str:
+    added = [name for name in result.model_version.split("+")[1:] if name != RECALIBRATED]
+    return f", before the addition of {' and '.join(added)}" if added else ""
+
+
 def _rate(share: float) -> str:
+    if share == 0.0:
+        return "none"
     return f"about {_share(share)}" if share >= 0.0005 else "fewer than 0.1 %"
 
 
@@ -197,6 +205,8 @@ def _slices(evaluation: Evaluation, column: str) -> Table:
         table.add_column(name, justify="left" if name == column else "right")
     for name, m in evaluation.by(column).items():
         own: Metrics = m
+        if column == "generator" and not evaluation.ai[evaluation.rows_of(column, name)].any():
+            continue  # people's tracks, which have none
         table.add_row(
             Text(printable(name)),
             str(own.human),

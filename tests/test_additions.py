@@ -123,3 +123,13 @@ def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_measured(t
             additions.add_generator(tmp_path / "none", generator="new", detector=object(), out=place)
     with pytest.raises(ValueError, match="augment"):
         additions.add_generator(tmp_path / "none", generator="new", detector=object(), augment=-1)
+
+
+def test_a_generator_taught_by_next_to_nothing_is_doubted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base = made_up(strength=2.0)
+    save_table(base, tmp_path)
+    before = training.fit_detector(base, recipes=RECIPES[:2])
+    few = newcomer(tracks=3, seed=1)
+    monkeypatch.setattr(additions, "table_of", lambda *_, **__: few)
+    with pytest.warns(UserWarning, match=r"'new' is taught by 3 track\(s\) only"):
+        additions.add_generator([], generator="new", detector=before, table=tmp_path)

@@ -101,8 +101,18 @@ def test_another_model_scores_again(folder: Path, tmp_path: Path, monkeypatch: p
     shipped = Detector.load()
     replace(shipped, thresholds=replace(shipped.thresholds, ai=0.99)).save(tmp_path / "other.model")
     asked = counted(monkeypatch)
-    list(score_batch(folder / "sub", out, resume=True, model=tmp_path / "other.model"))
+    with pytest.warns(UserWarning, match="made with another model or effort"):
+        list(score_batch(folder / "sub", out, resume=True, model=tmp_path / "other.model"))
     assert len(asked) == 3
+
+
+def test_resume_never_replaces_what_no_batch_made(folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,label\na.wav,human\n")
+    with pytest.raises(OutputError, match=r"labels\.csv\.journal is missing"):
+        list(score_batch(folder, labels, resume=True))
+    assert labels.read_text() == "path,label\na.wav,human\n"
+    assert not list(tmp_path.glob("*.journal*"))
 
 
 def test_a_killed_run_goes_on_to_the_same_table(folder: Path, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from aidetect.evaluation import Evaluation
 from aidetect.experts import Evidence
-from aidetect.panel import bar, result_panel
+from aidetect.panel import bar, evaluation_tables, result_panel
 from aidetect.result import Result
 
 RESULT = Result(
@@ -66,7 +67,7 @@ def test_a_verdict_says_how_often_it_is_wrong() -> None:
     assert "no proof: of people's tracks of this length about 0.6 % (perhaps up to 1.4 %) get this verdict" in said(ai)
     assert "no proof: of AI tracks of this length about 4.4 % get this verdict" in said(human)
     none = replace(ai, error_rates={"false_positives": 0.0, "false_positives_high": 0.005})
-    assert "fewer than 0.1 % (perhaps up to 0.5 %)" in said(none)
+    assert "of this length none (perhaps up to 0.5 %)" in said(none)
     own = replace(ai, error_rates={"false_positives": 0.02, "false_positives_high": 0.02})
     assert "like those of the recalibration up to 2.0 %" in said(own)  # by a model of an older version
     for verdict in ("ai", "human"):
@@ -85,6 +86,14 @@ def test_a_recalibrated_model_tells_whether_it_measured_this_length() -> None:
         "sources that the model never saw, before the recalibration, which had too few tracks of this length. See"
     ) in said(tuned)
     assert "recalibration" not in said(replace(RESULT, verdict="ai"))
+
+
+def test_rates_from_before_an_addition_are_told_to_be_so() -> None:
+    taught = replace(RESULT, model_version="aidetect-8+one+two")
+    for verdict in ("ai", "human"):
+        words = said(replace(taught, verdict=verdict))
+        assert "sources that the model never saw, before the addition of one and two" in words
+        assert "addition" not in said(replace(RESULT, verdict=verdict))
 
 
 def test_a_resemblance_is_no_accusation() -> None:
@@ -156,3 +165,13 @@ def test_bars_grow_with_the_evidence_and_end() -> None:
     assert lengths[-1] == lengths[-2] == 12
     assert bar(-3.0).plain.index("█") < bar(-3.0).plain.index("│") < bar(3.0).plain.index("█")
     assert np.isclose(bar(-3.0).plain.count("█"), bar(3.0).plain.count("█"))
+
+
+def test_people_are_no_generator() -> None:
+    ai = np.arange(20) >= 10
+    rows = tuple({"generator": "g" if a else "", "codec": "mp3" if a else ""} for a in ai)
+    p = np.linspace(0.0, 1.0, 20, dtype=np.float32)
+    found = Evaluation(rows, ai, p, {}, np.full(20, "uncertain"), np.zeros(20, dtype=np.int64))
+    by_generator, by_codec = (table.columns[0]._cells for table in evaluation_tables(found)[-2:])
+    assert [str(name) for name in by_generator] == ["g"]
+    assert [str(name) for name in by_codec] == ["mp3", "unknown"]
