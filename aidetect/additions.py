@@ -103,14 +103,14 @@ def add_generator(
         )
     tracks = [replace(track, label="ai", generator=generator) for track in tracks]
     new = table_of(tracks, augment=augment, store=store, jobs=jobs, report=report, progress=progress)
-    count = int((new.column("variant") == "").sum())
+    taught = with_addition(start, base, new, generator=generator, jobs=jobs)
+    count = taught.about["additions"][-1]["tracks"]
     if count < _FEW:
         warnings.warn(
             f"'{generator}' is taught by {count} track(s) only, about 20 are needed: music that merely resembles them "
             "may be called AI.",
             stacklevel=2,
         )
-    taught = with_addition(start, base, new, generator=generator, jobs=jobs)
     if out is not None:
         taught.save(out)
     return taught

@@ -248,19 +248,16 @@ class Evaluation:
         least : int
             Slices with fewer tracks are left out.
         """
+        entries = np.array([row.get(column, "") or "unknown" for row in self.rows], dtype=np.str_)
         found = {}
-        for name in sorted({row.get(column, "") or "unknown" for row in self.rows}):
-            here = self.rows_of(column, name)
+        for name in sorted(set(entries.tolist())):
+            here = entries == name
             if here.sum() < least:
                 continue
             classes = {bool(a) for a in self.ai[here]}
             rows = here | (~self.ai if classes == {True} else self.ai if classes == {False} else False)
             found[name] = self.over(rows)
         return found
-
-    def rows_of(self, column: str, name: str) -> Mask:
-        """Which tracks have a value in a column; what is empty is ``"unknown"``."""
-        return np.array([(row.get(column, "") or "unknown") == name for row in self.rows], dtype=bool)
 
     def known_generators(self, *, least: int = 3) -> Mask:
         """Which AI tracks come from generators of which training held at least `least` tracks of other sources."""

@@ -128,9 +128,9 @@ class Journal:
     def only_others(self) -> bool:
         """Whether there are rows, but none of this model."""
         with self._lock:
-            query = "SELECT COUNT(*), COUNT(*) FILTER (WHERE model = ?) FROM finished"
-            every, own = self._db.execute(query, (self._model,)).fetchone()
-        return bool(every) and not own
+            query = "SELECT EXISTS (SELECT 1 FROM finished), EXISTS (SELECT 1 FROM finished WHERE model = ?)"
+            some, own = self._db.execute(query, (self._model,)).fetchone()
+        return bool(some) and not own
 
     def slowest(self, count: int = 5) -> list[tuple[str, float]]:
         """Files that took longest, and how many seconds."""

@@ -173,7 +173,7 @@ def fit_detector(
     recipes = usable(recipes, table)
     views = table.views()
     weight = row_weights(table)
-    fold = _honest_folds(table, seed)
+    fold, unseen_sources = _honest_folds(table, seed)
     found = out_of_source(table, fold, recipes=recipes, views=views, jobs=jobs)
     lesson = Lesson.of(table, found, out_of_family(table, recipes=recipes, seed=seed, jobs=jobs))
     logits, _ = cross_fitted(found, lesson)
@@ -207,7 +207,7 @@ def fit_detector(
         "tracks": {"human": int((plain & ~ai).sum()), "ai": int((plain & ai).sum())},
         "sources": {name: len(set(table.column("source")[ai == (name == "ai")].tolist())) for name in CLASSES},
         "generators": sorted(set(table.column("generator")[ai].tolist()) - {""}),
-        "unseen_sources": fewest_groups(table) >= MIN_SOURCES,  # whether the metrics were measured on such
+        "unseen_sources": unseen_sources,
         "metrics": metrics(probability[plain], ai[plain], verdicts[plain], source[plain]).to_dict(),
         "metrics_by_length": {
             name: metrics(probability[rows], ai[rows], verdicts[rows], source[rows]).to_dict()
@@ -239,11 +239,11 @@ def _quantiles(probability: npt.NDArray[np.floating]) -> list[float]:
     return found
 
 
-def _honest_folds(table: FeatureTable, seed: int) -> Ints:
-    """Split by source where there are enough, else by track, and say so."""
+def _honest_folds(table: FeatureTable, seed: int) -> tuple[Ints, bool]:
+    """Split by source where there are enough, else by track, and say so; whether sources are unseen."""
     fewest = fewest_groups(table)
     if fewest >= MIN_SOURCES:
-        return folds_of(table, folds=min(FOLDS, fewest), seed=seed)
+        return folds_of(table, folds=min(FOLDS, fewest), seed=seed), True
     warnings.warn(
         f"a class comes from {fewest} source(s) only, so errors are counted on other tracks of the same sources: "
         "the measured rates are too good, and the thresholds built on them too bold.",
@@ -251,7 +251,7 @@ def _honest_folds(table: FeatureTable, seed: int) -> Ints:
     )
     names = table.column("id")
     numbers = {name: i % FOLDS for i, name in enumerate(np.random.default_rng(seed).permutation(sorted(set(names))))}
-    return np.array([numbers[name] for name in names], dtype=np.int64)
+    return np.array([numbers[name] for name in names], dtype=np.int64), False
 
 
 def fold_detectors(
