@@ -140,6 +140,12 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 option, action="append", type=_name, default=[], metavar="FOLDER", help=f"a folder of {music}"
             )
+        sub.add_argument(
+            "--relabel",
+            type=_name,
+            metavar="CSV",
+            help="columns id,label: labels that stand instead of those given (ids as in LABELS, else file names)",
+        )
         store(sub)
         work(sub)
 
@@ -381,12 +387,15 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _tracks(args: argparse.Namespace) -> Any:
-    from .labels import from_folders, read_labels
+    from .labels import from_folders, read_labels, relabelled
 
     if len(args.labels) == 1 and Path(args.labels[0]).is_dir() and not (args.human or args.ai):
+        _refuse(args, {"relabel": "--relabel"}, "a feature table keeps its labels, so there is no use for")
         return args.labels[0]
     tracks = [track for path in args.labels for track in read_labels(path)]
     tracks += from_folders(human=args.human, ai=args.ai)
+    if args.relabel:
+        tracks = relabelled(tracks, args.relabel)
     if not tracks:
         raise LabelsError("nothing to work on: give a labels file, or folders with --human and --ai.")
     return tracks
@@ -419,6 +428,7 @@ _OF_TRAINING = {
     "labels": "LABELS",
     "human": "--human",
     "ai": "--ai",
+    "relabel": "--relabel",
     "simulate": "--simulate",
     "save_table": "--save-table",
     "max_false_positives": "--max-false-positives",

@@ -409,7 +409,7 @@ def _doubts(track: TrackFeatures, *, silent: bool) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-8.model"
+    return model_folder() / "aidetect-9.model"
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ import csv
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TextIO
@@ -23,6 +23,7 @@ __all__ = [
     "from_folders",
     "path_of",
     "read_labels",
+    "relabelled",
     "why_closed",
 ]
 
@@ -94,15 +95,7 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
         No such file, no such column, an unknown label, two labels of one file, or nothing left.
     """
     path = path_of(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv_rows(file)
-            columns = reader.fieldnames or []
-            rows = [(reader.line_num, row) for row in reader]
-    except FileNotFoundError:
-        raise LabelsError(f"{path}: no such labels file.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelsError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+    columns, rows = _rows_of(path)
     name = next((c for c in PATH_COLUMNS if c in columns), None)
     if name is None or "label" not in columns:
         raise LabelsError(
@@ -110,12 +103,7 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
         )
     by_folder = "source" not in columns and "group" not in columns
     tracks = []
-    for line, row in rows:
-        text = {
-            key: (value or "").strip()
-            for key, value in row.items()
-            if isinstance(key, str) and not isinstance(value, list)
-        }
+    for line, text in rows:
         label = text.get("label", "").lower()
         if label in classes and text.get(name):
             file_path = Path(text[name])
@@ -135,6 +123,72 @@ def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSE
     return distinct(tracks)
 
 
+def _rows_of(path: Path, keys: Sequence[str] = PATH_COLUMNS) -> tuple[Sequence[str], list[tuple[int, dict[str, str]]]]:
+    """Columns, and rows with the number of their lines, of a CSV file one of whose columns is one of `keys`."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv_rows(file, keys)
+            columns = reader.fieldnames or []
+            rows = [(reader.line_num, row) for row in reader]
+    except FileNotFoundError:
+        raise LabelsError(f"{path}: no such labels file.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+
+    def plain(row: dict[str, str]) -> dict[str, str]:
+        return {
+            key: (value or "").strip()
+            for key, value in row.items()
+            if isinstance(key, str) and not isinstance(value, list)
+        }
+
+    return columns, [(line, plain(row)) for line, row in rows]
+
+
+def relabelled(tracks: Sequence[LabelledTrack], path: str | os.PathLike[str]) -> list[LabelledTrack]:
+    """Put labels right that have turned out to be wrong, without touching the labels files.
+
+    Parameters
+    ----------
+    tracks : sequence of LabelledTrack
+        As they are labelled.
+    path : path
+        CSV file, read like a labels file, with the columns ``id`` and ``label``. A track's id is what its labels file
+        says in a column of that name, else the name of the audio file.
+
+    Returns
+    -------
+    list of LabelledTrack
+        Without those that are of neither class.
+
+    Raises
+    ------
+    LabelsError
+        No such file, no such columns, an unknown label, or two labels of one id.
+
+    Warns
+    -----
+    UserWarning
+        It is about none of the tracks.
+    """
+    path = path_of(path)
+    columns, rows = _rows_of(path, ("id",))
+    if not {"id", "label"} <= set(columns):
+        raise LabelsError(f"{path}: the first line must name the columns 'id' and 'label'.")
+    right: dict[str, str] = {}
+    for line, row in rows:
+        name, label = row.get("id", ""), row.get("label", "").lower()
+        if label not in (*CLASSES, *_OTHER):
+            raise LabelsError(f"{path}, line {line}: label '{label}' is not one of {', '.join((*CLASSES, *_OTHER))}.")
+        if right.setdefault(name, label) != label:
+            raise LabelsError(f"{path}, line {line}: '{name}' is labelled '{right[name]}' further up.")
+    ids = [track.extra.get("id") or track.path.name for track in tracks]
+    if not right.keys() & set(ids):
+        warnings.warn(f"{path}: none of its ids is that of a track, so no label is put right.", stacklevel=2)
+    labels = [right.get(name, track.label) for name, track in zip(ids, tracks, strict=True)]
+    return [replace(t, label=label) for t, label in zip(tracks, labels, strict=True) if label in CLASSES]
+
+
 def path_of(path: str | os.PathLike[str]) -> Path:
     """Return a path as an object; an empty one, which would mean the current folder, raises LabelsError."""
     if not os.fspath(path).strip():
@@ -142,14 +196,15 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def csv_rows(file: TextIO) -> csv.DictReader[str]:
+def csv_rows(file: TextIO, keys: Sequence[str] = PATH_COLUMNS) -> csv.DictReader[str]:
     """Read rows of a CSV file whose first line tells what separates its columns: comma, semicolon or tab.
 
+    It is what leaves one of `keys` standing alone as the name of a column.
     Names of columns come in small letters and without spaces around them, except where another one is called so.
     """
     header = file.readline()
     columns = {delimiter: next(csv.reader([header], delimiter=delimiter), []) for delimiter in _DELIMITERS}
-    fitting = (d for d, names in columns.items() if any(name in _plain(names) for name in PATH_COLUMNS))
+    fitting = (d for d, names in columns.items() if any(name in _plain(names) for name in keys))
     rows = csv.DictReader(chain([header] if header else [], file), delimiter=next(fitting, ","))
     rows.fieldnames = _plain(rows.fieldnames or [])
     return rows

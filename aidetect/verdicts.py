@@ -25,7 +25,7 @@ Words = npt.NDArray[np.str_]
 SHORT = 60.0
 """Seconds below which a track has thresholds of its own: short excerpts are judged with less to go by."""
 
-_SURE, _SURE_SHORT = 1.6449, 0.8416  # one-sided 95 and 80 %: how sure a bound must be
+_SURE, _SURE_SHORT = 1.6449, 1.2816  # one-sided 95 and 90 %: how sure a bound must be
 _FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
 _TOP = 0.9999
 _LIKENESS = 0.5  # intraclass correlation of errors taken for granted; 0.52 among people's tracks of the shipped table
@@ -166,10 +166,11 @@ def choose_thresholds(
     """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
-    of 95 %, for short tracks 80 % (Wilson 1927), as if every track came from a source of its own: to be surer of so few
-    would leave nearly twice as many uncertain. How high the rate may be given the sources, :func:`rate_interval` tells.
-    ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
-    first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
+    of 95 %, for short tracks 90 % (Wilson 1927), as if every track came from a source of its own: to be as sure of so
+    few would leave many more of them uncertain. How high the rate may be given the sources,
+    :func:`rate_interval` tells. ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two
+    overlap, the gap closes at the first. Lengths of which there are fewer than 50 tracks of a class get the thresholds
+    of all.
 
     Parameters
     ----------
@@ -200,7 +201,7 @@ def _choose(
     limits, doubts = [], []
     lengths = (
         (seconds >= SHORT, _SURE, "95 %", f"of {SHORT:.0f} s and more"),
-        (seconds < SHORT, _SURE_SHORT, "80 %", f"under {SHORT:.0f} s"),
+        (seconds < SHORT, _SURE_SHORT, "90 %", f"under {SHORT:.0f} s"),
     )
     for here, sure, words, length in lengths:
         enough = min((here & ai).sum(), (here & ~ai).sum()) >= _FEWEST

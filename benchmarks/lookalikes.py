@@ -2,8 +2,8 @@
 
     python benchmarks/lookalikes.py --table models --out docs/lookalikes.json
 
-Some went through the decoder of a generator on their way to a research page, others are chance. All stay in training,
-thresholds and figures as they are labelled: nothing is left out because a model would like it better.
+Some may have gone through the decoder of a generator on their way to a research page, others are chance. All stay in
+training, thresholds and figures as they are labelled: nothing is left out because a model would like it better.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from aidetect.errors import AidetectError
 from aidetect.evaluation import auroc, rate_interval
 from aidetect.experts import Views
 from aidetect.extraction import TrackFeatures, extract_array
-from aidetect.labels import LabelledTrack, read_labels
+from aidetect.labels import LabelledTrack, read_labels, relabelled
 from aidetect.store import FeatureStore, content_key
 from aidetect.training import fold_detectors
 from aidetect.transforms import GRID, Transform
@@ -34,6 +34,7 @@ from aidetect.verdicts import SHORT
 SECONDS = 20.0
 WHOLE = 36_000.0  # s, longer than any track
 SPEEDS = ("speed -6%", "speed -3%", "speed +3%", "speed +6%")
+RELABELLED = Path(__file__).parent.parent / "data" / "relabelled.csv"
 PLAIN = Transform("clean", lambda y, rate: (y, rate))
 TRIALS: tuple[tuple[Transform, float], ...] = (
     (PLAIN, SECONDS),
@@ -58,13 +59,12 @@ def corpus_arguments(description: str | None, *, out: str) -> argparse.ArgumentP
 
 
 def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: int = 0) -> list[LabelledTrack]:
-    """Draw tracks of each class, few from each source."""
+    """Draw tracks of each class, few from each source; labels are put right in an order that does not depend on it."""
     order = np.random.default_rng(seed).permutation(len(tracks))
     taken: Counter[str] = Counter()
     classes: Counter[str] = Counter()
     chosen = []
-    for i in order:
-        track = tracks[i]
+    for track in relabelled([tracks[i] for i in order], RELABELLED):
         if classes[track.label] < count and taken[track.source] < per_source:
             chosen.append(track)
             taken[track.source] += 1

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import alignment
+import decoder_traces
 import model_card
 import numpy as np
 import pytest
 import robustness
+from scipy.special import exp1
 from tables import made_up
 
 from aidetect.dataset import FeatureTable
 from aidetect.evaluation import Evaluation
+from aidetect.labels import LabelledTrack
 
 BENCHMARKS = Path(model_card.__file__).parent
 GENERATORS = ("suno", "suno-v5", "udio", "musicgen", "vidmuse")
@@ -148,3 +151,50 @@ def test_fits_of_tracks_as_they_are_have_an_interval_by_limits_not_their_own(mon
 
 def test_robustness_bounds_false_alarms_by_source() -> None:
     assert robustness.rate_interval(np.arange(80) < 2, np.repeat(np.arange(40), 2).astype(str))[1] > 0.09
+
+
+def lines(*, spacing: float, decibels: float, rate: int = 44_100, seconds: float = 12.0) -> np.ndarray:
+    """White noise, and sines at the multiples of some spacing that much above its level in bands of 1 / 3 Hz."""
+    rng = np.random.default_rng(0)
+    t = np.arange(round(seconds * rate)) / rate
+    y = 0.1 * rng.standard_normal(len(t))
+    power = 10 ** (0.1 * decibels) * 0.01 / (0.5 * rate) / 3.0
+    for frequency in np.arange(spacing, 0.45 * rate, spacing):
+        y += np.sqrt(2.0 * power) * np.sin(2 * np.pi * frequency * t + rng.uniform(0, 2 * np.pi))
+    return np.stack([y, y])
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_lines_at_the_frames_of_a_decoder_are_found_and_no_others(rate: int) -> None:
+    there = decoder_traces.line_height(lines(spacing=decoder_traces.SPACING, decibels=6.0, rate=rate), rate)
+    over = 10**0.6 / 3.0 / (1.5 * decoder_traces.SPACING / decoder_traces.PARTS)  # a Hann window spreads noise 1.5 bins
+    # Mean logarithm of a Rician power over that of noise alone: ln s + E1(s), and minus Euler's constant.
+    assert there == pytest.approx(10 / np.log(10) * (np.log(over) + exp1(over) + np.euler_gamma), abs=0.2)
+    for spacing in (10.0, 37.5, 50.0):
+        assert abs(decoder_traces.line_height(lines(spacing=spacing, decibels=6.0, rate=rate), rate)) < 0.5
+
+
+def test_too_short_for_lines_is_no_number() -> None:
+    assert np.isnan(decoder_traces.line_height(np.zeros((2, 44_100), dtype=np.float32), 44_100))
+
+
+def test_the_balance_of_nearly_one_channel() -> None:
+    right = np.random.default_rng(0).standard_normal(44_100).astype(np.float32)
+    factor, lacking = decoder_traces.balance(np.stack([0.9997 * right, right]))
+    assert factor == pytest.approx(0.9997, abs=1e-6)
+    assert lacking < 1e-9
+    factor, lacking = decoder_traces.balance(np.stack([np.roll(right, 1000), right]))
+    assert lacking > 0.9
+    assert np.isnan(decoder_traces.balance(right[None])).all()
+
+
+def test_what_is_relabelled_is_not_drawn_and_the_others_are_as_before(tmp_path: Path) -> None:
+    def track(name: str, source: str) -> LabelledTrack:
+        return LabelledTrack(tmp_path / name, "human", source, extra={"id": name})
+
+    doubted = [row.split(",")[0] for row in robustness.RELABELLED.read_text().splitlines()[1:]]
+    tracks = [track(f"t{i}", f"s{i}") for i in range(20)] + [track(name, name) for name in doubted]
+    drawn = robustness.choose(tracks, 20, per_source=1)
+    assert {t.extra["id"] for t in drawn} == {f"t{i}" for i in range(20)}
+    order = np.random.default_rng(0).permutation(len(tracks))
+    assert [t.extra["id"] for t in drawn] == [f"t{i}" for i in order if i < 20]

@@ -86,6 +86,7 @@ def test_errors_about_names_from_strangers_steer_nothing(tmp_path: Path, capsys:
     ("argv", "words"),
     [
         (["--add", "new", "--generator", "x", "--human", "mine", "--simulate", "0"], "--human, --simulate"),
+        (["--add", "new", "--generator", "x", "--relabel", "r.csv"], "--relabel"),
         (["--add", "new", "--generator", "x", "--max-false-positives", "0.1"], "--max-false-positives"),
         (["--add", "new"], "--generator"),
         (["labels.csv", "--generator", "x", "-m", "own.model"], "--generator, --model"),
@@ -244,6 +245,19 @@ def test_an_evaluation_that_leaves_files_out_exits_with_one(
     labels.write_text(f"path,label,source\n{song_path},ai,s\n")
     assert main(["evaluate", str(labels), "--json", *cross]) == 0
     assert "trained on" not in capsys.readouterr().err
+
+
+def test_labels_are_put_right_on_the_way(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("path,label,source\na.mp3,human,s\nb.mp3,ai,t\nc.mp3,human,s\n")
+    (tmp_path / "r.csv").write_text("id,label\na.mp3,resynth\nc.mp3,ai\n")
+    args = cli._parser().parse_args(["evaluate", str(tmp_path / "l.csv"), "--relabel", str(tmp_path / "r.csv")])
+    assert [(t.path.name, t.label) for t in cli._tracks(args)] == [("b.mp3", "ai"), ("c.mp3", "ai")]
+
+
+def test_a_table_takes_no_other_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_table(made_up(tracks=12), tmp_path)
+    assert main(["evaluate", str(tmp_path), "--relabel", "r.csv"]) == 2
+    assert "--relabel" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("canned")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aidetect.errors import LabelsError
-from aidetect.labels import LabelledTrack, distinct, from_folders, path_of, read_labels
+from aidetect.labels import LabelledTrack, distinct, from_folders, path_of, read_labels, relabelled
 
 
 def write(path: Path, text: str) -> Path:
@@ -178,3 +178,32 @@ def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
         read_labels(path)
     except LabelsError as error:
         assert str(path) in str(error)
+
+
+def test_labels_are_put_right_by_id_or_name(tmp_path: Path) -> None:
+    labels = write(tmp_path / "l.csv", "id,path,label,source\n1,a,human,s\n2,b,human,s\n,c,ai,s\n4,d,ai,s\n")
+    right = write(tmp_path / "r.csv", "why; ID; Label\nheard;1;resynth\nsaid;2;AI\nsaid;c;human\nno such;9;ai\n")
+    tracks = relabelled(read_labels(labels), right)
+    assert [(t.path.name, t.label) for t in tracks] == [("b", "ai"), ("c", "human"), ("d", "ai")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "'id' and 'label'"),
+        ("path,label\na,ai\n", "'id' and 'label'"),
+        ("id,label\na,robot\n", "line 2.*robot"),
+        ("id,label\na,ai\nb,ai\na,human\n", "line 4.*'a' is labelled 'ai'"),
+    ],
+)
+def test_what_is_wrong_with_corrections_is_said(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(LabelsError, match=words):
+        relabelled([], write(tmp_path / "r.csv", text))
+    with pytest.raises(LabelsError, match="no such"):
+        relabelled([], tmp_path / "none.csv")
+
+
+def test_corrections_of_nothing_are_doubted(tmp_path: Path) -> None:
+    tracks = read_labels(write(tmp_path / "l.csv", "path,label,source\na,ai,s\n"))
+    with pytest.warns(UserWarning, match="none of its ids"):
+        assert relabelled(tracks, write(tmp_path / "r.csv", "id,label\nA,human\n")) == tracks

@@ -89,7 +89,7 @@ def test_a_recalibrated_model_tells_whether_it_measured_this_length() -> None:
 
 
 def test_rates_from_before_an_addition_are_told_to_be_so() -> None:
-    taught = replace(RESULT, model_version="aidetect-8+one+two")
+    taught = replace(RESULT, model_version="aidetect-9+one+two")
     for verdict in ("ai", "human"):
         words = said(replace(taught, verdict=verdict))
         assert "sources that the model never saw, before the addition of one and two" in words
