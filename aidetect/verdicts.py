@@ -167,7 +167,7 @@ def choose_thresholds(
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
     of 95 %, for short tracks 90 % (Wilson 1927), as if every track came from a source of its own: to be as sure of so
-    few would leave many more of them uncertain. How high the rate may be given the sources,
+    few would leave more of them uncertain. How high the rate may be given the sources,
     :func:`rate_interval` tells. ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two
     overlap, the gap closes at the first. Lengths of which there are fewer than 50 tracks of a class get the thresholds
     of all.
