@@ -332,7 +332,7 @@ def _measure_quietly(path: Path, variant: str, store: FeatureStore | None) -> Tr
 def _row(track: LabelledTrack, variant: str, features: TrackFeatures) -> dict[str, str]:
     simulated = variant.startswith("sim")
     return {
-        "id": track.extra.get("id") or track.path.name,
+        "id": track.id,
         "label": SIMULATED if simulated else track.label,
         "source": track.source,
         "group": track.group,

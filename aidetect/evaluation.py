@@ -248,7 +248,7 @@ class Evaluation:
         least : int
             Slices with fewer tracks are left out.
         """
-        entries = np.array([row.get(column, "") or "unknown" for row in self.rows], dtype=np.str_)
+        entries = self.entries(column)
         found = {}
         for name in sorted(set(entries.tolist())):
             here = entries == name
@@ -258,6 +258,10 @@ class Evaluation:
             rows = here | (~self.ai if classes == {True} else self.ai if classes == {False} else False)
             found[name] = self.over(rows)
         return found
+
+    def entries(self, column: str) -> npt.NDArray[np.str_]:
+        """What every track has in a column; what is empty is ``"unknown"``."""
+        return np.array([row.get(column, "") or "unknown" for row in self.rows], dtype=np.str_)
 
     def known_generators(self, *, least: int = 3) -> Mask:
         """Which AI tracks come from generators of which training held at least `least` tracks of other sources."""

@@ -72,6 +72,11 @@ class LabelledTrack:
     extra: dict[str, str] = field(default_factory=dict, compare=False)
     place: str = field(default="", compare=False)
 
+    @property
+    def id(self) -> str:
+        """What the labels file says in a column ``id``, else the name of the audio file."""
+        return self.extra.get("id") or self.path.name
+
 
 def read_labels(path: str | os.PathLike[str], *, classes: Sequence[str] = CLASSES) -> list[LabelledTrack]:
     """Read a CSV file with at least the columns ``path`` (or ``file``) and ``label``.
@@ -134,15 +139,14 @@ def _rows_of(path: Path, keys: Sequence[str] = PATH_COLUMNS) -> tuple[Sequence[s
         raise LabelsError(f"{path}: no such labels file.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+    return columns, [(line, _text(row)) for line, row in rows]
 
-    def plain(row: dict[str, str]) -> dict[str, str]:
-        return {
-            key: (value or "").strip()
-            for key, value in row.items()
-            if isinstance(key, str) and not isinstance(value, list)
-        }
 
-    return columns, [(line, plain(row)) for line, row in rows]
+def _text(row: dict[str, str]) -> dict[str, str]:
+    """Take the cells of a row that have a column, without spaces around them."""
+    return {
+        key: (value or "").strip() for key, value in row.items() if isinstance(key, str) and not isinstance(value, list)
+    }
 
 
 def relabelled(tracks: Sequence[LabelledTrack], path: str | os.PathLike[str]) -> list[LabelledTrack]:
@@ -153,8 +157,7 @@ def relabelled(tracks: Sequence[LabelledTrack], path: str | os.PathLike[str]) ->
     tracks : sequence of LabelledTrack
         As they are labelled.
     path : path
-        CSV file, read like a labels file, with the columns ``id`` and ``label``. A track's id is what its labels file
-        says in a column of that name, else the name of the audio file.
+        CSV file, read like a labels file, with the columns ``id`` (:attr:`LabelledTrack.id`) and ``label``.
 
     Returns
     -------
@@ -182,11 +185,10 @@ def relabelled(tracks: Sequence[LabelledTrack], path: str | os.PathLike[str]) ->
             raise LabelsError(f"{path}, line {line}: label '{label}' is not one of {', '.join((*CLASSES, *_OTHER))}.")
         if right.setdefault(name, label) != label:
             raise LabelsError(f"{path}, line {line}: '{name}' is labelled '{right[name]}' further up.")
-    ids = [track.extra.get("id") or track.path.name for track in tracks]
-    if not right.keys() & set(ids):
+    if not any(track.id in right for track in tracks):
         warnings.warn(f"{path}: none of its ids is that of a track, so no label is put right.", stacklevel=2)
-    labels = [right.get(name, track.label) for name, track in zip(ids, tracks, strict=True)]
-    return [replace(t, label=label) for t, label in zip(tracks, labels, strict=True) if label in CLASSES]
+    changed = [replace(track, label=right.get(track.id, track.label)) for track in tracks]
+    return [track for track in changed if track.label in CLASSES]
 
 
 def path_of(path: str | os.PathLike[str]) -> Path:

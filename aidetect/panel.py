@@ -203,7 +203,7 @@ def _slices(evaluation: Evaluation, column: str) -> Table:
     table = Table(title=f"By {column}", title_justify="left")
     for name in (column, "human", "AI", "AUROC", "AI found", "human called AI"):
         table.add_column(name, justify="left" if name == column else "right")
-    of_ai = {row.get(column, "") or "unknown" for row, ai in zip(evaluation.rows, evaluation.ai, strict=True) if ai}
+    of_ai = set(evaluation.entries(column)[evaluation.ai].tolist())
     for name, m in evaluation.by(column).items():
         own: Metrics = m
         if column == "generator" and name not in of_ai:

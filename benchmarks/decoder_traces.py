@@ -71,17 +71,11 @@ def balance(y: np.ndarray) -> tuple[float, float]:
 
 def traces(track: LabelledTrack) -> tuple[float, float, float]:
     """Measure the first minute of a track; NaN where it cannot be."""
-    parts: list[np.ndarray] = []
     try:
         with open_audio(track.path) as stream:
-            rate = stream.rate
-            for block in stream.blocks():
-                parts.append(block)
-                if sum(part.shape[1] for part in parts) >= SECONDS * rate:
-                    break
+            y, rate = next(stream.blocks(SECONDS)), stream.rate
     except AidetectError:
         return (float("nan"),) * 3
-    y = np.concatenate(parts, axis=1)[:, : round(SECONDS * rate)]
     with np.errstate(invalid="ignore"):
         return line_height(y, rate), *balance(y)
 

@@ -218,10 +218,7 @@ def lossless(codec: np.ndarray) -> np.ndarray:
 
 def columns(evaluation: Evaluation, loudness: np.ndarray) -> dict[str, np.ndarray]:
     """Sort the tracks into slices; `loudness` in LUFS, shape (tracks,)."""
-
-    def of(name: str) -> np.ndarray:
-        return np.array([row.get(name, "") or "unknown" for row in evaluation.rows])
-
+    of = evaluation.entries
     seconds, kilobits = numbers(evaluation, "seconds"), numbers(evaluation, "kilobits")
     rates = np.array(["below 112 kbit/s", "112 to 159 kbit/s", "160 to 255 kbit/s", "256 kbit/s and more"])
     levels = np.array(["below -20 LUFS", "-20 to -14 LUFS", "-14 to -9 LUFS", "above -9 LUFS"])

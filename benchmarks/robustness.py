@@ -59,7 +59,7 @@ def corpus_arguments(description: str | None, *, out: str) -> argparse.ArgumentP
 
 
 def choose(tracks: list[LabelledTrack], count: int, *, per_source: int, seed: int = 0) -> list[LabelledTrack]:
-    """Draw tracks of each class, few from each source; labels are put right in an order that does not depend on it."""
+    """Draw tracks of each class, few from each source; labels are put right once the order is drawn."""
     order = np.random.default_rng(seed).permutation(len(tracks))
     taken: Counter[str] = Counter()
     classes: Counter[str] = Counter()
