@@ -22,14 +22,30 @@ from scipy.ndimage import uniform_filter1d
 from .analysis import GRID
 from .experts import SignaturesExpert, Views, signature_parts
 
-__all__ = ["LEAST_FIT", "REACH", "curves", "filter_spectra", "fits", "likely_speeds", "speeds"]
+__all__ = [
+    "LEAST_FIT",
+    "REACH",
+    "SURE_FIT",
+    "believed",
+    "curves",
+    "doubted",
+    "filter_spectra",
+    "fits",
+    "likely_speeds",
+    "speeds",
+]
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Spectra = npt.NDArray[np.complex64]
 
-LEAST_FIT = 14.0
-"""Fit from which on a speed is believed: set where two in a thousand of people's tracks, of sources that experts do not
-know, reach it at some speed. With limits set on other folds about as many do (benchmarks/alignment.py)."""
+LEAST_FIT = 9.0
+"""Fit from which on a speed is believed. About one in seventy of people's tracks, of sources that experts do not know,
+reaches it at some speed (benchmarks/alignment.py); at 14, which three in 1,000 reach, a change of pitch hid most of
+the lines that are still there. What such a fit is worth, the combiner learns from tracks that are judged this way."""
+
+SURE_FIT = 14.0
+"""Fit from which on a track may be called AI at the speed that was found: three in a thousand of people's reach it."""
 
 REACH = 0.13
 """Natural logarithm of the greatest speed looked for: just over two semitones, and 48 kHz played at 44.1."""
@@ -59,8 +75,18 @@ def speeds(views: Views, experts: Iterable[object], *, least_fit: float = LEAST_
     ndarray of float32, shape (tracks,)
         1 where no other speed stands out, above 1 where a track was sped up.
     """
-    speed, fit = likely_speeds(views, experts)
+    return believed(*likely_speeds(views, experts), least_fit=least_fit)
+
+
+def believed(speed: Floats, fit: Floats, *, least_fit: float = LEAST_FIT) -> Floats:
+    """Of likely speeds, those whose fit exceeds the least; 1 elsewhere."""
     return np.where(fit > least_fit, speed, np.float32(1.0))
+
+
+def doubted(fit: Floats, *, least_fit: float = LEAST_FIT) -> Mask:
+    """Which likely speeds are believed, but not for sure: enough to judge a track by, too little to call it AI."""
+    found: Mask = (fit > least_fit) & (fit <= SURE_FIT)
+    return found
 
 
 def likely_speeds(views: Views, experts: Iterable[object]) -> tuple[Floats, Floats]:

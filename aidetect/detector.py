@@ -44,7 +44,8 @@ Expert = LinearExpert | NetworkExpert | SignaturesExpert | TreesExpert
 
 LEAST_BANDWIDTH = 5_000.0
 """Hz of sound below which finding nothing means nothing, such as for music over a telephone."""
-_EVEN = 0.5
+EVEN = 0.5
+"""Probability from which on a track looks generated rather than not."""
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
@@ -53,9 +54,11 @@ _STRANGE = (
     "verdict is given"
 )
 _ALTERED = (
-    "lines like those of generators fit if the track plays {:.1f} % too {} (so they do, by chance, for one in 500 of "
-    "people's tracks): it was judged with that undone"
+    "lines like those of generators fit if the track plays {:.1f} % too {} (so they do, by chance, for one in {} of "
+    "people's tracks): it was judged with that undone{}"
 )
+_BY_CHANCE, _SELDOM = 70, 370
+_NOT_ACCUSED = ", and since that is no rare chance, not called AI"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,7 +149,8 @@ class Detector:
     def judge(self, track: TrackFeatures, *, path: str = "") -> Result:
         """Turn the features of a track into an answer."""
         views = Views.of([track])
-        speed = self.speeds(views)
+        likely, fit = alignment.likely_speeds(views, self.experts)
+        speed = alignment.believed(likely, fit, least_fit=self.least_fit)
         views = views.undone(speed)
         seconds = np.array([track.duration], dtype=np.float32)
         scores, sings = self.scores(views), self.sings(views)
@@ -161,12 +165,16 @@ class Detector:
             families[family] = sum(spoken) if spoken else None
         strange = bool(self.known.strange(views.values)[0])
         silent = bool(unheard(views.values, np.array([probability], dtype=np.float32))[0])
-        withheld = strange or silent
+        doubted = bool(alignment.doubted(fit, least_fit=self.least_fit)[0])
+        spared = doubted and probability >= EVEN
+        withheld = strange or silent or spared
         doubts = _doubts(track, silent=silent) + ([_STRANGE] if strange else [])
         limits = self.thresholds.limits(track.duration)
         verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
         if speed[0] != 1.0 and verdict != "human":
-            doubts.append(_ALTERED.format(abs(100.0 * (float(speed[0]) - 1.0)), "fast" if speed[0] > 1.0 else "slow"))
+            percent, way = abs(100.0 * (float(speed[0]) - 1.0)), "fast" if speed[0] > 1.0 else "slow"
+            chance = _BY_CHANCE if doubted else _SELDOM
+            doubts.append(_ALTERED.format(percent, way, chance, _NOT_ACCUSED if spared else ""))
         return Result(
             path=path or track.name,
             probability=probability,
@@ -215,9 +223,17 @@ class Detector:
         """Log-odds of every expert, shape (tracks,). Changes of speed are to be undone in the views before."""
         return {expert.name: expert.score(views) for expert in self.experts}
 
-    def withheld(self, values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
-        """On which tracks no verdict is given: :func:`unheard`, or unlike anything known; shape (tracks,)."""
-        return unheard(values, probability) | self.known.strange(values)
+    def withheld(self, views: Views, probability: Floats) -> npt.NDArray[np.bool_]:
+        """On which tracks no verdict is given, shape (tracks,).
+
+        Those of :func:`unheard`, those unlike anything known, and those that look generated only at a speed that is
+        :func:`~aidetect.alignment.doubted`. Changes of speed must not be undone in the views.
+        """
+        found = unheard(views.values, probability) | self.known.strange(views.values)
+        likely = np.flatnonzero(probability >= EVEN)
+        fit = alignment.likely_speeds(views.take(likely), self.experts)[1]
+        found[likely] |= alignment.doubted(fit, least_fit=self.least_fit)
+        return found
 
     def sings(self, views: Views) -> npt.NDArray[np.bool_]:
         """Whether somebody sings, shape (tracks,)."""
@@ -313,7 +329,7 @@ class Detector:
         for words, lines in (
             ("could not be scored and were left out", failed),
             ("are copies of others and count for nothing", copies),
-            ("are unlike all that the model knows and count for nothing", silent),
+            ("get no verdict at any threshold and count for nothing", silent),
         ):
             if report is not None:
                 for line in lines:
@@ -386,7 +402,7 @@ def _different(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
 def unheard(values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
     """Which tracks show no trace of generation, but lack the bands in which most would lie, shape (tracks,)."""
     bandwidth = values[:, feature_number("effective_bandwidth")]
-    found: npt.NDArray[np.bool_] = (bandwidth < LEAST_BANDWIDTH) & (probability < _EVEN)
+    found: npt.NDArray[np.bool_] = (bandwidth < LEAST_BANDWIDTH) & (probability < EVEN)
     return found
 
 
@@ -409,7 +425,7 @@ def _doubts(track: TrackFeatures, *, silent: bool) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-9.model"
+    return model_folder() / "aidetect-10.model"
 
 
 @lru_cache(maxsize=1)

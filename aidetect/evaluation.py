@@ -439,8 +439,8 @@ def evaluate(
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
     table = table.take(table.column("variant") == "")  # altered copies are to learn from
-    views = table.views()
-    views = views.undone(model.speeds(views))
+    heard = table.views()
+    views = heard.undone(model.speeds(heard))
     scores, sings = model.scores(views), model.sings(views)
     logits, evidence = combine(scores, sings, model.combiners, seconds=table.seconds())
     probability = probability_of(logits)
@@ -449,8 +449,6 @@ def evaluate(
         table.column("label") == "ai",
         probability,
         _parts(scores, evidence, model.experts, sings),
-        model.thresholds.verdicts(
-            probability, seconds=table.seconds(), withheld=model.withheld(table.values, probability)
-        ),
+        model.thresholds.verdicts(probability, seconds=table.seconds(), withheld=model.withheld(heard, probability)),
         np.zeros(len(table), dtype=np.int64),
     )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import alignment
 from .dataset import FeatureTable
-from .detector import Expert, unheard
+from .detector import EVEN, Expert, unheard
 from .errors import TrainingError
 from .experts import LinearExpert, Views
 from .features import feature_number
@@ -47,6 +47,8 @@ class HeldOut:
         What the tracks are like that the experts of each fold learned from.
     shares : ndarray, shape (tracks,)
         Share of the features outside the range of the other folds.
+    doubted : ndarray of bool, shape (tracks,)
+        Which were judged at a speed that is :func:`~aidetect.alignment.doubted`.
     """
 
     scores: Mapping[str, Floats]
@@ -56,10 +58,13 @@ class HeldOut:
     gates: Mapping[int, LinearExpert] = field(default_factory=dict)
     known: Mapping[int, KnownRange] = field(default_factory=dict)
     shares: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    doubted: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def withheld(self, table: FeatureTable, probability: Floats) -> Mask:
-        """On which tracks no verdict is given: :func:`~aidetect.detector.unheard`, or unlike the other folds."""
+        """On which tracks no verdict is given, by the same rules as :meth:`~aidetect.detector.Detector.withheld`."""
         found = unheard(table.values, probability)
+        if len(self.doubted):
+            found |= self.doubted & (probability >= EVEN)
         for number, known in self.known.items():
             found[self.fold == number] |= self.shares[self.fold == number] > known.limit
         return found
@@ -117,14 +122,17 @@ def out_of_source(
     fitted = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*task) for task in tasks)
     by_fold = {n: tuple(e for (m, _), e in zip(tasks, fitted, strict=True) if m == n) for n in numbers}
 
-    def tested(number: int) -> dict[str, Floats]:
+    def tested(number: int) -> tuple[dict[str, Floats], Mask]:
         here = views.take(np.flatnonzero(fold == number))
-        here = here.undone(alignment.speeds(here, by_fold[number]))
-        return {expert.name: expert.score(here) for expert in by_fold[number]}
+        speed, fit = alignment.likely_speeds(here, by_fold[number])
+        here = here.undone(alignment.believed(speed, fit))
+        return {expert.name: expert.score(here) for expert in by_fold[number]}, alignment.doubted(fit)
 
     scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
     answers = Parallel(n_jobs=jobs, prefer="threads")(delayed(tested)(number) for number in numbers)
-    for number, answer in zip(numbers, answers, strict=True):
+    doubted = np.zeros(len(table), dtype=bool)
+    for number, (answer, unsure) in zip(numbers, answers, strict=True):
+        doubted[fold == number] = unsure
         for name, score in answer.items():
             scores[name][fold == number] = score
     sings = np.zeros(len(table), dtype=bool)
@@ -139,7 +147,7 @@ def out_of_source(
         shares[fold == number] = found.share_outside(table.values[fold == number])
     for number, found in known.items():
         known[number] = replace(found, limit=limit_of(shares[plain & (fold >= 0) & (fold != number)]))
-    return HeldOut(scores, sings & pitched, fold, by_fold, gates, known, shares)
+    return HeldOut(scores, sings & pitched, fold, by_fold, gates, known, shares, doubted)
 
 
 def _taught(table: FeatureTable, fold: Ints, *, apart: bool) -> dict[int, Ints]:

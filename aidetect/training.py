@@ -178,16 +178,17 @@ def fit_detector(
     lesson = Lesson.of(table, found, out_of_family(table, recipes=recipes, seed=seed, jobs=jobs))
     logits, _ = cross_fitted(found, lesson)
     probability = probability_of(logits)
+    withheld = found.withheld(table, probability)
     thresholds = choose_thresholds(
         probability[plain],
         ai[plain],
         table.seconds()[plain],
+        withheld=withheld[plain],
         max_false_positive_rate=max_false_positive_rate,
         max_miss_rate=max_miss_rate,
     )
     rows = np.arange(len(table))
     experts = tuple(fit_expert(recipe, table, views, weight, rows, seed=seed) for recipe in recipes)
-    withheld = found.withheld(table, probability)
     # Errors are counted with thresholds of other folds: those above were chosen on these very tracks.
     verdicts = cross_verdicts(
         probability,
@@ -272,12 +273,15 @@ def fold_detectors(
     found = out_of_source(table, fold, jobs=jobs)
     lesson = Lesson.of(table, found, out_of_family(table, jobs=jobs))
     probability = probability_of(cross_fitted(found, lesson)[0])
+    withheld = found.withheld(table, probability)
     detectors = {}
     for number, experts in found.experts.items():
         rest = fold != number
         combiners = lesson.combiners(rest)
         chosen = rest & plain
-        thresholds = choose_thresholds(probability[chosen], ai[chosen], table.seconds()[chosen])
+        thresholds = choose_thresholds(
+            probability[chosen], ai[chosen], table.seconds()[chosen], withheld=withheld[chosen]
+        )
         detectors[number] = Detector(
             experts, found.gates[number], combiners, thresholds, found.known[number], {"version": f"fold {number}"}
         )

@@ -160,6 +160,7 @@ def choose_thresholds(
     ai: Mask,
     seconds: Floats,
     *,
+    withheld: Mask | None = None,
     max_false_positive_rate: float = 0.01,
     max_miss_rate: float = 0.05,
 ) -> Thresholds:
@@ -180,6 +181,8 @@ def choose_thresholds(
         Truth.
     seconds : ndarray, shape (tracks,)
         Lengths.
+    withheld : ndarray of bool, shape (tracks,), optional
+        Tracks that get no verdict: people's among them cannot be called AI, whatever the threshold.
     max_false_positive_rate, max_miss_rate : float
         Bounds.
 
@@ -188,6 +191,8 @@ def choose_thresholds(
     UserWarning
         The human tracks are so few that not even without an error among them the bound would be sure.
     """
+    if withheld is not None:
+        probability = _of_no_account(probability, ai, withheld)
     chosen, doubts = _choose(probability, ai, seconds, max_false_positive_rate, max_miss_rate)
     for doubt in doubts:
         warnings.warn(doubt, stacklevel=2)
@@ -246,11 +251,17 @@ def cross_verdicts(
         From which tracks thresholds are taken, and on which no verdict is given.
     """
     verdict = np.full(len(ai), "", dtype="<U9")
+    telling = _of_no_account(probability, ai, withheld)
     for number in sorted(set(fold.tolist())):
         here, rest = fold == number, counted & (fold != number)
-        limits, _ = _choose(probability[rest], ai[rest], seconds[rest], max_false_positive_rate, max_miss_rate)
+        limits, _ = _choose(telling[rest], ai[rest], seconds[rest], max_false_positive_rate, max_miss_rate)
         verdict[here] = limits.verdicts(probability[here], seconds=seconds[here], withheld=withheld[here])
     return verdict
+
+
+def _of_no_account(probability: Floats, ai: Mask, withheld: Mask) -> Floats:
+    """Put people's tracks that get no verdict below every threshold."""
+    return np.where(withheld & ~ai, np.float32(0.0), probability)
 
 
 def _limits(human: Floats, ai: Floats, allowed: int, miss_rate: float) -> tuple[float, float]:

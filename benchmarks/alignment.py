@@ -26,7 +26,7 @@ from aidetect.splits import folds_of
 from aidetect.store import FeatureStore
 
 NEAR = 1e-3  # of the true speed
-BELIEVED = 0.002  # of people's tracks, at the limit of the other folds
+BELIEVED = 0.014  # of people's tracks, at the limit of the other folds
 SHOWN = 3  # tracks of each class in the picture
 
 
@@ -73,8 +73,8 @@ def limits_of_others(fit: np.ndarray, fold: np.ndarray, counted: np.ndarray) -> 
 def untouched(table_path: str, *, jobs: int) -> tuple[dict[str, object], HeldOut, dict[str, int]]:
     """Align the tracks of the table as they are.
 
-    The limit that ships was set where :data:`BELIEVED` of these very tracks of people reach it, so what exceeds it is
-    counted, and no more; the share that has an interval is that beyond limits from the other folds.
+    The limit that ships was set on these very tracks (about :data:`BELIEVED` of people's reach it), so what exceeds it
+    is counted, and no more; the share that has an interval is that beyond limits from the other folds.
     """
     table = load_table(table_path)
     fold = folds_of(table)
@@ -91,6 +91,7 @@ def untouched(table_path: str, *, jobs: int) -> tuple[dict[str, object], HeldOut
     row: dict[str, object] = {"limits": [round(x, 2) for x in limits.values()]}
     for name, side in (("human", plain & ~ai), ("ai", plain & ai)):
         row |= {f"{name}_tracks": int(side.sum()), f"{name}_moved": int((fit[side] > alignment.LEAST_FIT).sum())}
+        row[f"{name}_sure"] = int((fit[side] > alignment.SURE_FIT).sum())
         low, high = rate_interval(beyond[side], source[side])
         row |= {f"{name}_beyond": int(beyond[side].sum()), f"{name}_low": round(low, 4), f"{name}_high": round(high, 4)}
     return row, held, dict(zip(source.tolist(), fold.tolist(), strict=True))

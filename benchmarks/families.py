@@ -53,6 +53,7 @@ def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> lis
     lesson = Lesson.of(table, known, unseen)
     logits, _ = cross_fitted(unseen, lesson)
     probability = probability_of(cross_fitted(known, lesson)[0])
+    silent = known.withheld(table, probability)
     seconds, source = table.seconds(), table.column("source")
     guess = probability_of(logits)
     withheld = unseen.withheld(table, guess)
@@ -63,7 +64,7 @@ def unseen_families(table: FeatureTable, *, seed: int = 0, jobs: int = 1) -> lis
             continue  # without its sources nothing of a class would be left to learn from
         here = own | (plain & ~ai & np.isin(unseen.fold, unseen.fold[own]))
         met = plain & ~np.isin(source, source[ai & (family == name)])
-        limits = choose_thresholds(probability[met], ai[met], seconds[met])
+        limits = choose_thresholds(probability[met], ai[met], seconds[met], withheld=silent[met])
         verdict = limits.verdicts(guess[own], seconds=seconds[own], withheld=withheld[own])
         found.append(
             {
@@ -154,7 +155,7 @@ def additions(
             for label, detector in (("before", before), ("after", after)):
                 probability = probability_of(detector.decide(tested.views(), seconds=tested.seconds())[0])
                 verdict = detector.thresholds.verdicts(
-                    probability, seconds=tested.seconds(), withheld=detector.withheld(tested.values, probability)
+                    probability, seconds=tested.seconds(), withheld=detector.withheld(tested.views(), probability)
                 )
                 for key, flag in (("found", verdict == "ai"), ("above_half", probability >= 0.5)):
                     flags[f"{key}_{label}"].append(flag)
@@ -230,7 +231,7 @@ def _verdicts(
     found = {label: np.full(len(ai), "", dtype="<U9") for label in logits}
     for number in sorted(set(fold.tolist())):
         test, rest = fold == number, plain & (fold != number)
-        limits = choose_thresholds(guess["before"][rest], ai[rest], seconds[rest])
+        limits = choose_thresholds(guess["before"][rest], ai[rest], seconds[rest], withheld=withheld["before"][rest])
         for label, verdict in found.items():
             verdict[test] = limits.verdicts(guess[label][test], seconds=seconds[test], withheld=withheld[label][test])
     return found

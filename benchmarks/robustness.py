@@ -168,7 +168,7 @@ def score(
         logits, _ = detector.decide(views, seconds=seconds)
         probability[here] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(float), -12, 12)))
         verdict[here] = detector.thresholds.verdicts(
-            probability[here], seconds=seconds, withheld=detector.withheld(views.values, probability[here])
+            probability[here], seconds=seconds, withheld=detector.withheld(views, probability[here])
         )
     return probability, verdict
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from tables import NAMES, made_up, sped_up
 
 import aidetect
-from aidetect import fitting, training
+from aidetect import alignment, fitting, training
 from aidetect.detector import Detector
 from aidetect.errors import ModelFileError, OutputError, TrainingError
-from aidetect.experts import SignaturesExpert
+from aidetect.experts import SignaturesExpert, Views
 from aidetect.modelfile import read_model, write_model
 from aidetect.prevalence import error_rates
 from aidetect.verdicts import Thresholds
@@ -110,14 +110,14 @@ def test_music_over_a_telephone_gets_no_verdict_and_the_reason(song: np.ndarray)
 
 
 def test_too_few_bands_stand_against_human_only(small: Detector) -> None:
-    table = made_up(tracks=20)
-    values = np.repeat(table.values[:1], 4, axis=0)
-    values[:, NAMES.index("effective_bandwidth")] = (4_000.0, 4_000.0, 6_000.0, 6_000.0)
+    table = made_up(tracks=20).take(np.zeros(4, dtype=int))
+    table.values[:, NAMES.index("effective_bandwidth")] = (4_000.0, 4_000.0, 6_000.0, 6_000.0)
+    views = table.views()
     probability = np.array([0.1, 0.99, 0.1, 0.99], dtype=np.float32)
     lenient = replace(small, known=replace(small.known, limit=1.0))
-    assert lenient.withheld(values, probability).tolist() == [True, False, False, False]
+    assert lenient.withheld(views, probability).tolist() == [True, False, False, False]
     strict = replace(small, known=replace(small.known, limit=-1.0))
-    assert strict.withheld(values, probability).all()
+    assert strict.withheld(views, probability).all()
 
 
 def test_a_verdict_that_is_withheld_is_marked(small: Detector, song: np.ndarray) -> None:
@@ -319,14 +319,44 @@ def test_a_change_of_speed_is_undone(knows_lines: Detector, factor: float) -> No
 def test_a_result_says_what_speed_was_undone(
     small: Detector, song: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aidetect import alignment
-
     assert small.score_array(song, 44_100).to_dict()["speed"] == 1.0
-    monkeypatch.setattr(alignment, "speeds", lambda views, experts, least_fit: np.full(len(views), 0.97, np.float32))
+    fits_at(monkeypatch, 0.97, fit=2.0 * alignment.SURE_FIT)
     for limits, told in ((Thresholds(ai=0.0, human=0.0), True), (Thresholds(ai=1.1, human=1.0), False)):
         result = replace(small, thresholds=limits, known=replace(small.known, limit=1.0)).score_array(song, 44_100)
         assert result.speed == pytest.approx(0.97)
         assert any("3.0 % too slow" in warning for warning in result.warnings) == told
+
+
+def fits_at(monkeypatch: pytest.MonkeyPatch, speed: float, *, fit: float) -> None:
+    def likely(views: Views, _: object) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(len(views), speed, np.float32), np.full(len(views), fit, np.float32)
+
+    monkeypatch.setattr(alignment, "likely_speeds", likely)
+
+
+@pytest.mark.parametrize(
+    ("bias", "fit", "verdict"), [(90.0, 13.9, "uncertain"), (90.0, 14.1, "ai"), (-90.0, 13.9, "human")]
+)
+def test_nothing_is_called_ai_for_a_speed_that_fits_some_people_by_chance(
+    small: Detector, song: np.ndarray, monkeypatch: pytest.MonkeyPatch, bias: float, fit: float, verdict: str
+) -> None:
+    fits_at(monkeypatch, 1.03, fit=fit)
+    leaning = {name: replace(combiner, bias=bias) for name, combiner in small.combiners.items()}
+    lenient = replace(small, combiners=leaning, thresholds=Thresholds(0.5, 0.4), known=replace(small.known, limit=1.0))
+    result = lenient.score_array(song, 44_100)
+    assert result.verdict == verdict
+    assert result.withheld == (verdict == "uncertain")
+    assert any("not called AI" in warning for warning in result.warnings) == result.withheld
+    table = made_up(tracks=2)
+    held = lenient.withheld(table.views(), np.full(2, result.probability, dtype=np.float32))
+    assert held.tolist() == [result.withheld] * 2
+
+
+def test_a_speed_that_is_not_undone_is_no_reason_for_doubt(small: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits_at(monkeypatch, 1.03, fit=8.9)
+    views = made_up(tracks=4).views()
+    assert (small.speeds(views) == 1.0).all()
+    assert not replace(small, known=replace(small.known, limit=1.0)).withheld(views, np.ones(4, np.float32)).any()
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tables import NAMES, made_up, sped_up
 
-from aidetect import evaluation, fitting, heldout, splits, training
+from aidetect import alignment, evaluation, fitting, heldout, splits, training
 from aidetect.dataset import FeatureTable
 from aidetect.errors import TrainingError
 
@@ -64,6 +64,18 @@ def test_tracks_are_scored_with_their_speed_undone() -> None:
     recipes = [r for r in fitting.RECIPES if r.name in ("lines", "peaks", "signatures")]
     found = heldout.out_of_source(table, splits.folds_of(table), recipes=recipes)
     assert np.median(found.scores["lines"][ai & altered]) > 0.5 * np.median(found.scores["lines"][ai & ~altered]) > 0.0
+
+
+def test_what_looks_generated_at_a_doubted_speed_only_gets_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, recipes = made_up(), [r for r in fitting.RECIPES if r.name == "signatures"]
+    monkeypatch.setattr(
+        alignment, "likely_speeds", lambda v, _: (np.full(len(v), 1.03), np.linspace(0.0, 28.0, len(v)))
+    )
+    found = heldout.out_of_source(table, splits.folds_of(table), recipes=recipes)
+    assert 0.1 < found.doubted.mean() < 0.25  # from 9 to 14 of 28
+    high, low = np.full(len(table), 0.6, dtype=np.float32), np.full(len(table), 0.4, dtype=np.float32)
+    np.testing.assert_array_equal(found.withheld(table, high), found.doubted | found.withheld(table, low))
+    assert (found.doubted & ~found.withheld(table, low)).any()
 
 
 @pytest.mark.parametrize("table", [ONE_SOURCE, ALL_IN_EVERY_SOURCE, SHARED_BY_BOTH_CLASSES])

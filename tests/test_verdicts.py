@@ -51,6 +51,20 @@ def test_short_tracks_have_limits_of_their_own() -> None:
     assert limits.verdict(between, seconds=SHORT - 0.1) == "uncertain"
 
 
+def test_people_without_a_verdict_set_no_threshold() -> None:
+    p, ai = predictions(1000)
+    long, silent = np.full(1000, 90.0), np.zeros(1000, dtype=bool)
+    silent[np.argsort(np.where(ai, 0.0, p))[-20:]] = True  # twenty of people's with the highest scores
+    plain, lower = choose_thresholds(p, ai, long), choose_thresholds(p, ai, long, withheld=silent)
+    assert lower.ai < plain.ai
+    assert lower.human == pytest.approx(min(plain.human, lower.ai))
+    assert choose_thresholds(p, ai, long, withheld=silent & ai) == plain
+    fold = np.arange(1000) % 5
+    verdict = cross_verdicts(p, ai, long, fold, counted=np.ones(1000, dtype=bool), withheld=silent)
+    assert (verdict[silent] == "uncertain").all()
+    assert (verdict[ai] == "ai").mean() > (plain.verdicts(p, seconds=long, withheld=silent)[ai] == "ai").mean()
+
+
 def test_where_short_tracks_are_few_all_lengths_share_their_limits() -> None:
     p, ai = predictions(1000)
     limits = choose_thresholds(p, ai, np.where(np.arange(1000) < 40, 10.0, 90.0))
