@@ -37,15 +37,14 @@ from .result import ReadOnly, Result
 from .store import content_key
 from .verdicts import Thresholds
 
-__all__ = ["Detector", "default_model_path", "unheard"]
+__all__ = ["Detector", "default_model_path", "unheard", "unproven"]
 
 Floats = npt.NDArray[np.float32]
 Expert = LinearExpert | NetworkExpert | SignaturesExpert | TreesExpert
 
 LEAST_BANDWIDTH = 5_000.0
 """Hz of sound below which finding nothing means nothing, such as for music over a telephone."""
-EVEN = 0.5
-"""Probability from which on a track looks generated rather than not."""
+_EVEN = 0.5
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
 _SHORT = 12.0  # s
 _REASONS = 8
@@ -148,10 +147,7 @@ class Detector:
 
     def judge(self, track: TrackFeatures, *, path: str = "") -> Result:
         """Turn the features of a track into an answer."""
-        views = Views.of([track])
-        likely, fit = alignment.likely_speeds(views, self.experts)
-        speed = alignment.believed(likely, fit, least_fit=self.least_fit)
-        views = views.undone(speed)
+        views, speed, doubted = self.aligned(Views.of([track]))
         seconds = np.array([track.duration], dtype=np.float32)
         scores, sings = self.scores(views), self.sings(views)
         combiner = self.combiners["vocal" if sings[0] else "instrumental"]
@@ -164,16 +160,16 @@ class Detector:
             spoken = [part for part in parts if math.isfinite(part)]
             families[family] = sum(spoken) if spoken else None
         strange = bool(self.known.strange(views.values)[0])
-        silent = bool(unheard(views.values, np.array([probability], dtype=np.float32))[0])
-        doubted = bool(alignment.doubted(fit, least_fit=self.least_fit)[0])
-        spared = doubted and probability >= EVEN
+        guess = np.array([probability], dtype=np.float32)
+        silent = bool(unheard(views.values, guess)[0])
+        spared = bool(unproven(doubted, guess)[0])
         withheld = strange or silent or spared
         doubts = _doubts(track, silent=silent) + ([_STRANGE] if strange else [])
         limits = self.thresholds.limits(track.duration)
         verdict = "uncertain" if withheld else self.thresholds.verdict(probability, seconds=track.duration)
         if speed[0] != 1.0 and verdict != "human":
             percent, way = abs(100.0 * (float(speed[0]) - 1.0)), "fast" if speed[0] > 1.0 else "slow"
-            chance = _BY_CHANCE if doubted else _SELDOM
+            chance = _BY_CHANCE if doubted[0] else _SELDOM
             doubts.append(_ALTERED.format(percent, way, chance, _NOT_ACCUSED if spared else ""))
         return Result(
             path=path or track.name,
@@ -196,8 +192,8 @@ class Detector:
             error_rates=ReadOnly(error_rates(self.about, seconds=track.duration)),
         )
 
-    def decide(self, views: Views, *, seconds: Floats) -> tuple[Floats, dict[str, Floats]]:
-        """Log-odds of many tracks, and what every expert added to them.
+    def decide(self, views: Views, *, seconds: Floats) -> tuple[Floats, dict[str, Floats], npt.NDArray[np.bool_]]:
+        """Log-odds of many tracks, what every expert added to them, and where the speed they rest on is in doubt.
 
         Parameters
         ----------
@@ -211,29 +207,42 @@ class Detector:
         logits : ndarray, shape (tracks,)
         evidence : dict of str to ndarray, shape (tracks,)
             NaN where the expert abstained.
+        doubted : ndarray of bool, shape (tracks,)
+            As from :meth:`aligned`.
         """
-        views = views.undone(self.speeds(views))
-        return combine(self.scores(views), self.sings(views), self.combiners, seconds=seconds)
+        views, _, doubted = self.aligned(views)
+        return *combine(self.scores(views), self.sings(views), self.combiners, seconds=seconds), doubted
 
     def speeds(self, views: Views) -> Floats:
         """How much faster than it was made each track plays, where its lines tell; shape (tracks,)."""
-        return alignment.speeds(views, self.experts, least_fit=self.least_fit)
+        return self.aligned(views)[1]
+
+    def aligned(self, views: Views) -> tuple[Views, Floats, npt.NDArray[np.bool_]]:
+        """Undo changes of speed.
+
+        Returns
+        -------
+        views : Views
+            Of the tracks at the speed they were made at.
+        speed : ndarray, shape (tracks,)
+            As from :meth:`speeds`.
+        doubted : ndarray of bool, shape (tracks,)
+            Where that speed is :func:`~aidetect.alignment.doubted`.
+        """
+        likely, fit = alignment.likely_speeds(views, self.experts)
+        speed = alignment.believed(likely, fit, least_fit=self.least_fit)
+        return views.undone(speed), speed, alignment.doubted(fit, least_fit=self.least_fit)
 
     def scores(self, views: Views) -> dict[str, Floats]:
         """Log-odds of every expert, shape (tracks,). Changes of speed are to be undone in the views before."""
         return {expert.name: expert.score(views) for expert in self.experts}
 
-    def withheld(self, views: Views, probability: Floats) -> npt.NDArray[np.bool_]:
+    def withheld(self, values: Floats, probability: Floats, doubted: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """On which tracks no verdict is given, shape (tracks,).
 
-        Those of :func:`unheard`, those unlike anything known, and those that look generated only at a speed that is
-        :func:`~aidetect.alignment.doubted`. Changes of speed must not be undone in the views.
+        Those of :func:`unheard` and :func:`unproven`, and those unlike anything known.
         """
-        found = unheard(views.values, probability) | self.known.strange(views.values)
-        likely = np.flatnonzero(probability >= EVEN)
-        fit = alignment.likely_speeds(views.take(likely), self.experts)[1]
-        found[likely] |= alignment.doubted(fit, least_fit=self.least_fit)
-        return found
+        return unheard(values, probability) | unproven(doubted, probability) | self.known.strange(values)
 
     def sings(self, views: Views) -> npt.NDArray[np.bool_]:
         """Whether somebody sings, shape (tracks,)."""
@@ -402,7 +411,13 @@ def _different(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
 def unheard(values: Floats, probability: Floats) -> npt.NDArray[np.bool_]:
     """Which tracks show no trace of generation, but lack the bands in which most would lie, shape (tracks,)."""
     bandwidth = values[:, feature_number("effective_bandwidth")]
-    found: npt.NDArray[np.bool_] = (bandwidth < LEAST_BANDWIDTH) & (probability < EVEN)
+    found: npt.NDArray[np.bool_] = (bandwidth < LEAST_BANDWIDTH) & (probability < _EVEN)
+    return found
+
+
+def unproven(doubted: npt.NDArray[np.bool_], probability: Floats) -> npt.NDArray[np.bool_]:
+    """Which tracks look generated, but at a speed that is :func:`~aidetect.alignment.doubted`, shape (tracks,)."""
+    found: npt.NDArray[np.bool_] = doubted & (probability >= _EVEN)
     return found
 
 

@@ -439,8 +439,7 @@ def evaluate(
     if not isinstance(table, FeatureTable):
         table = table_of(table, store=store, jobs=jobs, report=report, progress=progress)
     table = table.take(table.column("variant") == "")  # altered copies are to learn from
-    heard = table.views()
-    views = heard.undone(model.speeds(heard))
+    views, _, doubted = model.aligned(table.views())
     scores, sings = model.scores(views), model.sings(views)
     logits, evidence = combine(scores, sings, model.combiners, seconds=table.seconds())
     probability = probability_of(logits)
@@ -449,6 +448,8 @@ def evaluate(
         table.column("label") == "ai",
         probability,
         _parts(scores, evidence, model.experts, sings),
-        model.thresholds.verdicts(probability, seconds=table.seconds(), withheld=model.withheld(heard, probability)),
+        model.thresholds.verdicts(
+            probability, seconds=table.seconds(), withheld=model.withheld(table.values, probability, doubted)
+        ),
         np.zeros(len(table), dtype=np.int64),
     )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import alignment
 from .dataset import FeatureTable
-from .detector import EVEN, Expert, unheard
+from .detector import Expert, unheard, unproven
 from .errors import TrainingError
 from .experts import LinearExpert, Views
 from .features import feature_number
@@ -62,9 +62,7 @@ class HeldOut:
 
     def withheld(self, table: FeatureTable, probability: Floats) -> Mask:
         """On which tracks no verdict is given, by the same rules as :meth:`~aidetect.detector.Detector.withheld`."""
-        found = unheard(table.values, probability)
-        if len(self.doubted):
-            found |= self.doubted & (probability >= EVEN)
+        found = unheard(table.values, probability) | unproven(self.doubted, probability)
         for number, known in self.known.items():
             found[self.fold == number] |= self.shares[self.fold == number] > known.limit
         return found

@@ -152,11 +152,12 @@ def additions(
                 "tested": len(tested),
                 "tested_sources": sorted(set(source[test].tolist())),
             }
+            views = tested.views()
             for label, detector in (("before", before), ("after", after)):
-                probability = probability_of(detector.decide(tested.views(), seconds=tested.seconds())[0])
-                verdict = detector.thresholds.verdicts(
-                    probability, seconds=tested.seconds(), withheld=detector.withheld(tested.views(), probability)
-                )
+                logits, _, doubted = detector.decide(views, seconds=tested.seconds())
+                probability = probability_of(logits)
+                withheld = detector.withheld(tested.values, probability, doubted)
+                verdict = detector.thresholds.verdicts(probability, seconds=tested.seconds(), withheld=withheld)
                 for key, flag in (("found", verdict == "ai"), ("above_half", probability >= 0.5)):
                     flags[f"{key}_{label}"].append(flag)
                     lesson[f"{key}_{label}"] = int(flag.sum())

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
+from aidetect.combiner import probability_of
 from aidetect.dataset import excerpt, load_table, measure
 from aidetect.detector import Detector
 from aidetect.errors import AidetectError
@@ -165,11 +166,10 @@ def score(
             continue
         views = Views.of([features[i] for i in here])
         seconds = np.array([features[i].duration for i in here])
-        logits, _ = detector.decide(views, seconds=seconds)
-        probability[here] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(float), -12, 12)))
-        verdict[here] = detector.thresholds.verdicts(
-            probability[here], seconds=seconds, withheld=detector.withheld(views, probability[here])
-        )
+        logits, _, doubted = detector.decide(views, seconds=seconds)
+        probability[here] = probability_of(logits)
+        withheld = detector.withheld(views.values, probability[here], doubted)
+        verdict[here] = detector.thresholds.verdicts(probability[here], seconds=seconds, withheld=withheld)
     return probability, verdict
 
 

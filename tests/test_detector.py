@@ -112,12 +112,12 @@ def test_music_over_a_telephone_gets_no_verdict_and_the_reason(song: np.ndarray)
 def test_too_few_bands_stand_against_human_only(small: Detector) -> None:
     table = made_up(tracks=20).take(np.zeros(4, dtype=int))
     table.values[:, NAMES.index("effective_bandwidth")] = (4_000.0, 4_000.0, 6_000.0, 6_000.0)
-    views = table.views()
+    values, none = table.values, np.zeros(4, dtype=bool)
     probability = np.array([0.1, 0.99, 0.1, 0.99], dtype=np.float32)
     lenient = replace(small, known=replace(small.known, limit=1.0))
-    assert lenient.withheld(views, probability).tolist() == [True, False, False, False]
+    assert lenient.withheld(values, probability, none).tolist() == [True, False, False, False]
     strict = replace(small, known=replace(small.known, limit=-1.0))
-    assert strict.withheld(views, probability).all()
+    assert strict.withheld(values, probability, none).all()
 
 
 def test_a_verdict_that_is_withheld_is_marked(small: Detector, song: np.ndarray) -> None:
@@ -348,15 +348,18 @@ def test_nothing_is_called_ai_for_a_speed_that_fits_some_people_by_chance(
     assert result.withheld == (verdict == "uncertain")
     assert any("not called AI" in warning for warning in result.warnings) == result.withheld
     table = made_up(tracks=2)
-    held = lenient.withheld(table.views(), np.full(2, result.probability, dtype=np.float32))
+    _, _, doubted = lenient.aligned(table.views())
+    held = lenient.withheld(table.values, np.full(2, result.probability, dtype=np.float32), doubted)
     assert held.tolist() == [result.withheld] * 2
 
 
 def test_a_speed_that_is_not_undone_is_no_reason_for_doubt(small: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
     fits_at(monkeypatch, 1.03, fit=8.9)
-    views = made_up(tracks=4).views()
-    assert (small.speeds(views) == 1.0).all()
-    assert not replace(small, known=replace(small.known, limit=1.0)).withheld(views, np.ones(4, np.float32)).any()
+    table = made_up(tracks=4)
+    _, speed, doubted = small.aligned(table.views())
+    assert (speed == 1.0).all()
+    lenient = replace(small, known=replace(small.known, limit=1.0))
+    assert not lenient.withheld(table.values, np.ones(4, np.float32), doubted).any()
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
