@@ -39,10 +39,10 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Spectra = npt.NDArray[np.complex64]
 
-LEAST_FIT = 9.0
-"""Fit from which on a speed is believed. About one in seventy of people's tracks, of sources that experts do not know,
+LEAST_FIT = 8.0
+"""Fit from which on a speed is believed. About one in fifty of people's tracks, of sources that experts do not know,
 reaches it at some speed (benchmarks/alignment.py); at 14, which three in 1,000 reach, a change of pitch hid most of
-the lines that are still there. What such a fit is worth, the combiner learns from tracks that are judged this way."""
+the lines that are still there. In between, signatures abstain: it was their fit that chose the speed."""
 
 SURE_FIT = 14.0
 """Fit from which on a track may be called AI at the speed that was found: three in a thousand of people's reach it."""

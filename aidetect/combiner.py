@@ -34,7 +34,8 @@ class Combiner:
     Attributes
     ----------
     weights, floors, ceilings, widths, centres : Mapping of str to float
-        Per expert; its evidence is ``weight * (soft_clip(log-odds) - centre)``. Experts not named stay silent.
+        Per expert; its evidence is ``weight * (soft_clip(log-odds) - centre)``. Experts not named stay silent, and one
+        whose log-odds are NaN speaks for neither side.
     bias : float
         Log-odds without any evidence.
     certainty, growth : float
@@ -96,9 +97,10 @@ def soft_clip(score: Floats, *, low: float, high: float, width: float) -> npt.ND
         Scale of the bends: half a unit of it beyond a limit, the slope is about two thirds or one third.
     """
     x = score.astype(np.float64)
-    found: npt.NDArray[np.float64] = width * (
-        np.logaddexp(0.0, (x - low) / width) - np.logaddexp(0.0, (x - high) / width)
-    )
+    with np.errstate(invalid="ignore"):  # of an expert that abstains
+        found: npt.NDArray[np.float64] = width * (
+            np.logaddexp(0.0, (x - low) / width) - np.logaddexp(0.0, (x - high) / width)
+        )
     return found
 
 
@@ -114,7 +116,7 @@ def combine(
     Parameters
     ----------
     scores : mapping of str to ndarray, shape (tracks,)
-        Log-odds of each expert.
+        Log-odds of each expert; NaN where it abstains.
     sings : ndarray of bool, shape (tracks,)
         Which tracks have a voice.
     combiners : mapping of str to Combiner
@@ -129,7 +131,7 @@ def combine(
         factor = combiner.reliance(seconds[rows])
         for name, part in combiner.evidence({n: s[rows] for n, s in scores.items()}).items():
             evidence[name][rows] = factor * part
-            logits[rows] += factor * part
+            logits[rows] += factor * np.nan_to_num(part)
         logits[rows] += factor * np.float32(combiner.bias)
     return logits, evidence
 

@@ -35,7 +35,7 @@ from .novelty import KnownRange
 from .prevalence import LENGTHS, RECALIBRATED, error_rates, length_of, recalibrated
 from .result import ReadOnly, Result
 from .store import content_key
-from .verdicts import Thresholds
+from .verdicts import SHORT, Thresholds
 
 __all__ = ["Detector", "default_model_path", "unheard", "unproven"]
 
@@ -46,7 +46,7 @@ LEAST_BANDWIDTH = 5_000.0
 """Hz of sound below which finding nothing means nothing, such as for music over a telephone."""
 _EVEN = 0.5
 _LITTLE_BANDWIDTH = 9_000.0  # Hz
-_SHORT = 12.0  # s
+_LITTLE_TIME = 12.0  # s
 _REASONS = 8
 _STRANGE = (
     "the sound is unlike the music that the detector learned from (noise, speech, tones, heavy processing?), so no "
@@ -56,7 +56,7 @@ _ALTERED = (
     "lines like those of generators fit if the track plays {:.1f} % too {} (so they do, by chance, for one in {} of "
     "people's tracks): it was judged with that undone{}"
 )
-_BY_CHANCE, _SELDOM = 70, 370
+_BY_CHANCE, _SELDOM = 50, 370
 _NOT_ACCUSED = ", and since that is no rare chance, not called AI"
 
 
@@ -231,7 +231,8 @@ class Detector:
         """
         likely, fit = alignment.likely_speeds(views, self.experts)
         speed = alignment.believed(likely, fit, least_fit=self.least_fit)
-        return views.undone(speed), speed, alignment.doubted(fit, least_fit=self.least_fit)
+        doubted = alignment.doubted(fit, least_fit=self.least_fit)
+        return views.undone(speed, doubted=doubted), speed, doubted
 
     def scores(self, views: Views) -> dict[str, Floats]:
         """Log-odds of every expert, shape (tracks,). Changes of speed are to be undone in the views before."""
@@ -256,9 +257,10 @@ class Detector:
         moved: dict[str, Evidence] = {}
         factor = float(combiner.reliance(seconds)[0])
         for expert in self.experts:
-            if not combiner.weights.get(expert.name):
+            end = float(scores[expert.name][0])
+            if not combiner.weights.get(expert.name) or math.isnan(end):
                 continue
-            parts, end = expert.explain(views), float(scores[expert.name][0])
+            parts = expert.explain(views)
             weight = factor * combiner.gain(expert.name, end - sum(part.weight for part in parts), end)
             for part in parts:
                 before = moved[part.name].weight if part.name in moved else 0.0
@@ -433,14 +435,14 @@ def _doubts(track: TrackFeatures, *, silent: bool) -> list[str]:
         )
     elif bandwidth < _LITTLE_BANDWIDTH:
         found.append(f"the sound ends at {bandwidth / 1000:.1f} kHz: the answer rests on part of the evidence")
-    if track.duration < _SHORT:
+    if track.duration < _LITTLE_TIME:
         found.append(f"only {track.duration:.0f} s long: answers for 30 s and more are surer")
     return found
 
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-10.model"
+    return model_folder() / "aidetect-11.model"
 
 
 @lru_cache(maxsize=1)
@@ -482,6 +484,7 @@ def _pack(detector: Detector) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
         )
         if isinstance(expert, SignaturesExpert):
             experts[-1] |= {"generators": list(expert.generators), "limit": float(expert.limit)}
+            experts[-1] |= {"abstains": bool(expert.abstains)}
     combiners = {kind: asdict(combiner) for kind, combiner in detector.combiners.items()}
     arrays |= {"known.low": detector.known.low, "known.high": detector.known.high}
     about = {
@@ -521,6 +524,8 @@ def _unpack(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
             **parts, bias=_finite(c["bias"]), certainty=_finite(c["certainty"]), growth=_finite(c["growth"])
         )
     limits: dict[str, Any] = {k: None if x is None else _finite(x) for k, x in about["thresholds"].items()}
+    if not 0.0 < limits.get("falls_from", SHORT) <= SHORT:
+        raise ModelFileError("its threshold falls from a length on that is not short.")
     known = _known(about["known"], arrays)
     # Older files know nothing of changes of speed, or sought them in another way.
     least_fit = float(about["least_fit"]) if about["format"] > 3 else _BEYOND_REACH
@@ -587,7 +592,8 @@ def _signatures(
         raise ModelFileError("shapes within it do not agree.")
     if not limit > 0.0:
         raise ModelFileError("the limit of what a part adds to a signature's fit is not positive.")
-    return SignaturesExpert(name, family, columns, generators, **floats, limit=limit)
+    abstains = bool(description.get("abstains", False))  # those of older files never do
+    return SignaturesExpert(name, family, columns, generators, **floats, limit=limit, abstains=abstains)
 
 
 def _trees(

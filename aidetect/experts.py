@@ -63,10 +63,16 @@ class Views:
         As in :class:`~aidetect.extraction.TrackFeatures`.
     modulation : ndarray of int8, shape (tracks, len(RATES))
         As in :class:`~aidetect.extraction.TrackFeatures`.
+
+    Attributes
+    ----------
+    doubted : ndarray of bool, shape (tracks,)
+        Of which a change of speed was undone that is :func:`~aidetect.alignment.doubted`.
     """
 
     def __init__(self, values: Floats, details: npt.NDArray[np.int8], modulation: npt.NDArray[np.int8]) -> None:
         self.values = values
+        self.doubted = np.zeros(len(values), dtype=bool)
         self._details = details
         self._modulation = modulation
         self._made: dict[str, Floats] = {}
@@ -89,16 +95,19 @@ class Views:
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Views:
         """Return the views of some of the tracks, by a mask or numbers."""
         found = Views(self.values[rows], self._details[rows], self._modulation[rows])
+        found.doubted = self.doubted[rows]
         found._made = {view: made[rows] for view, made in self._made.items()}
         return found
 
-    def undone(self, speed: Floats) -> Views:
+    def undone(self, speed: Floats, *, doubted: npt.NDArray[np.bool_] | None = None) -> Views:
         """Return the views that tracks would give without a change of speed.
 
         Parameters
         ----------
         speed : ndarray, shape (tracks,)
             Factor to undo: above 1 where a track was sped up. Single features stay as they are.
+        doubted : ndarray of bool, shape (tracks,), optional
+            Where that factor is in doubt; by default nowhere.
         """
         moved = np.flatnonzero(speed != 1.0)
         if not len(moved):
@@ -106,6 +115,8 @@ class Views:
         details = _stretched(shimmer.restore(self._details[moved]), GRID, speed[moved])
         rates = _stretched(modulation.restore(self._modulation[moved]), modulation.RATES, speed[moved])
         found = Views(self.values, self._details, self._modulation)
+        if doubted is not None:
+            found.doubted = doubted
         for view, made in (
             ("peaks", shimmer.peak_residue(details)),
             ("levelled", _lines_and_gaps(details)),
@@ -310,6 +321,9 @@ class SignaturesExpert:
         What brings the median of people's music to 0 in every part.
     limit : float
         Most that the envelope, and the single features, may add to a fit.
+    abstains : bool
+        Whether it says nothing where the speed of a track is in doubt. The speed was chosen for its best fit among
+        thousands, which is as high for some of people's music: there the other experts are to tell what they see.
     """
 
     name: str
@@ -321,6 +335,7 @@ class SignaturesExpert:
     filters: Floats
     offsets: Floats
     limit: float
+    abstains: bool = True
 
     @property
     def view(self) -> str:
@@ -344,9 +359,9 @@ class SignaturesExpert:
         return found
 
     def score(self, views: Views) -> Floats:
-        """Fit of the best signature, shape (tracks,)."""
+        """Fit of the best signature, shape (tracks,); NaN where it abstains."""
         found: Floats = self.fits(views).max(axis=1)
-        return found
+        return np.where(views.doubted, np.float32(np.nan), found) if self.abstains else found
 
     def explain(self, views: Views) -> list[Evidence]:
         """Which signature the first track fits best, and how well."""

@@ -34,7 +34,7 @@ class HeldOut:
     Attributes
     ----------
     scores : Mapping of str to ndarray, shape (tracks,)
-        Log-odds of every expert.
+        Log-odds of every expert; NaN where it abstained.
     sings : ndarray of bool, shape (tracks,)
         What the gate said.
     fold : ndarray of int, shape (tracks,)
@@ -123,8 +123,9 @@ def out_of_source(
     def tested(number: int) -> tuple[dict[str, Floats], Mask]:
         here = views.take(np.flatnonzero(fold == number))
         speed, fit = alignment.likely_speeds(here, by_fold[number])
-        here = here.undone(alignment.believed(speed, fit))
-        return {expert.name: expert.score(here) for expert in by_fold[number]}, alignment.doubted(fit)
+        doubted = alignment.doubted(fit)
+        here = here.undone(alignment.believed(speed, fit), doubted=doubted)
+        return {expert.name: expert.score(here) for expert in by_fold[number]}, doubted
 
     scores = {recipe.name: np.zeros(len(table), dtype=np.float32) for recipe in recipes}
     answers = Parallel(n_jobs=jobs, prefer="threads")(delayed(tested)(number) for number in numbers)

@@ -19,9 +19,10 @@ from .errors import ModelFileError, OutputError
 
 __all__ = ["FORMAT", "check_destination", "model_folder", "read_model", "write_model"]
 
-FORMAT = 4
-"""Version of the layout; older ones stay readable, and undo no change of speed. Those before 3 know nothing of
-signatures, those of format 3 no limit to what a part of one may add."""
+FORMAT = 5
+"""Version of the layout; older ones stay readable. Those before 3 know nothing of signatures, those of format 3 no
+limit to what a part of one may add, those before 4 undo no change of speed, and those before 5 have one threshold for
+all short tracks and signatures that never abstain."""
 
 _KIND = "aidetect-model"
 _LARGEST = 256 << 20  # bytes unpacked: a small file must not fill the memory

@@ -105,7 +105,7 @@ def recalibrated(
     Of n tracks of a length ``k = floor((n + 1) * rate)`` bear the threshold: it lies just above the k-th highest. On
     further tracks of the collection the rate of false positives then has the distribution Beta(k, n - k + 1), with the
     mean k / (n + 1) (Vovk 2012). Where k is 0, nothing is known of this length: its threshold may be raised to that of
-    all tracks, and is not lowered.
+    all tracks, and is not lowered. That of short tracks no longer falls with their length.
 
     Parameters
     ----------
@@ -146,7 +146,8 @@ def recalibrated(
     for name, seconds in zip(LENGTHS, (0.0, SHORT), strict=True):
         own, n, k = thresholds.limits(seconds)[0], len(scores[name]), _bearing(scores[name], rate)
         limit = _above(scores[name], k) if k else max(own, _above(every, _bearing(every, rate)))
-        recall = _recall(about, name, limit) if k or limit > own else stated_metrics(about, name).get("found")
+        changed = k or limit > own or (name == "short" and thresholds.falls_from < SHORT)
+        recall = _recall(about, name, limit) if changed else stated_metrics(about, name).get("found")
         lengths[name] = {"tracks": n, "threshold": limit, "recall": recall}
         if k:
             lengths[name] |= {"false_positives": k / (n + 1), "false_positives_high": _highest(k, n)}
@@ -157,6 +158,7 @@ def recalibrated(
         human=min(thresholds.human, long),
         ai_short=short,
         human_short=min(thresholds.limits(0.0)[1], short),
+        falls_from=SHORT,
         max_false_positive_rate=rate,
     )
     return found, {

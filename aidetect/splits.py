@@ -97,11 +97,11 @@ def family_folds(table: FeatureTable, *, folds: int = FAMILY_FOLDS, seed: int = 
     return fold
 
 
-def row_weights(table: FeatureTable) -> Floats:
+def row_weights(table: FeatureTable, *, copies: float = COPY_WEIGHT) -> Floats:
     """Weights that keep a big source or generator from dominating; both classes weigh the same in all.
 
     A source of n tracks counts as the square root of n; within AI, a generator of m tracks is divided once more by the
-    fourth root of m. Altered copies count :data:`COPY_WEIGHT` of a plain track.
+    fourth root of m. Altered copies count `copies` of a plain track.
     """
     ai = table.column("label") == "ai"
     plain = table.column("variant") == ""
@@ -109,18 +109,20 @@ def row_weights(table: FeatureTable) -> Floats:
     of_source, of_generator = collections.Counter(sources), collections.Counter(generators)
     weight = np.array([of_source[name] ** -0.5 for name in sources])
     weight *= np.where(ai, [of_generator[name] ** -0.25 for name in generators], 1.0)
-    weight *= np.where(plain, 1.0, COPY_WEIGHT)
+    weight *= np.where(plain, 1.0, copies)
     for side in (ai, ~ai):
         if side.any():
             weight[side] *= 0.5 * len(weight) / weight[side].sum()
     return weight.astype(np.float32)
 
 
-def family_weights(table: FeatureTable) -> Floats:
+def family_weights(table: FeatureTable, *, copies: float = COPY_WEIGHT) -> Floats:
     """Weights of :func:`row_weights` that keep big families from dominating, by the power of -0.3 of their size."""
     ai = table.column("label") == "ai"
     family = [family_of(name) for name in table.column("generator").tolist()]
     size = collections.Counter(name for name, a in zip(family, ai, strict=True) if a)
-    weight = row_weights(table) * np.array([size[f] ** -0.3 if a else 1.0 for f, a in zip(family, ai, strict=True)])
+    weight = row_weights(table, copies=copies) * np.array(
+        [size[f] ** -0.3 if a else 1.0 for f, a in zip(family, ai, strict=True)]
+    )
     weight[ai] *= weight[~ai].sum() / max(float(weight[ai].sum()), 1e-9)
     return weight.astype(np.float32)

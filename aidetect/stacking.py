@@ -23,6 +23,7 @@ _FLOOR = 0.6  # share of people's tracks below whose score an expert's word is l
 _CEILING = 0.995  # the same above which it is levelled off as well: of what is rarer, too little is known
 _SOFT = 0.3  # of half the range in which two thirds of people's tracks lie: how softly
 _UNSEEN_SHARE = 0.25  # of the combiner's lesson: tracks of generators that the experts had not met
+_COPY_WEIGHT = 1.0  # of a track: what an expert's word is worth is to hold for altered music as well
 _LEAST_SPREAD = 0.1  # log-odds: an expert that says nearly the same of every track must not be blown up
 _LENGTH_STEPS = (8.0, 15.0, 30.0, 60.0, 150.0)  # s, between which both classes weigh the same
 
@@ -48,10 +49,10 @@ class Lesson:
     @classmethod
     def of(cls, table: FeatureTable, known: HeldOut, unseen: HeldOut | None) -> Lesson:
         """Weigh predictions for unseen sources and for unseen families."""
-        ai, seconds, weight = table.column("label") == "ai", table.seconds(), row_weights(table)
+        ai, seconds, weight = table.column("label") == "ai", table.seconds(), row_weights(table, copies=_COPY_WEIGHT)
         if unseen is None:
             return cls(ai, seconds, ((known, weight),))
-        named = family_weights(table)
+        named = family_weights(table, copies=_COPY_WEIGHT)
         if (unseen.fold < 0).any():
             named[unseen.fold < 0] = 0.0
             named[ai] *= named[~ai].sum() / max(float(named[ai].sum()), 1e-9)
@@ -101,7 +102,7 @@ def fit_combiners(
     Parameters
     ----------
     scores : mapping of str to ndarray, shape (tracks,)
-        Log-odds by expert.
+        Log-odds by expert; NaN where one abstained.
     sings, ai : ndarray of bool, shape (tracks,)
         Who sings, and the truth.
     weight : ndarray, shape (tracks,)
@@ -122,13 +123,14 @@ def fit_combiners(
 def _combiner(scores: Mapping[str, Floats], ai: Mask, weight: Floats, seconds: Floats) -> Combiner:
     """Logistic regression with weights that may not be negative: no expert is used against its own word."""
     low, floor, high, top = (
-        np.array([np.quantile(scores[n][~ai], q) for n in scores]) for q in (0.16, _FLOOR, 0.84, _CEILING)
+        np.array([np.nanquantile(scores[n][~ai], q) for n in scores]) for q in (0.16, _FLOOR, 0.84, _CEILING)
     )
     width = np.maximum(_SOFT * 0.5 * (high - low), _SOFT * _LEAST_SPREAD)
     ceiling = np.maximum(top, floor + 2.0 * width)
     limits = zip(scores, floor, ceiling, width, strict=True)
     x = np.stack([soft_clip(scores[n], low=f, high=c, width=w) for n, f, c, w in limits], axis=1)
-    middle = 0.5 * (np.average(x[ai], axis=0, weights=weight[ai]) + np.average(x[~ai], axis=0, weights=weight[~ai]))
+    middle = 0.5 * (_mean(x[ai], weight[ai]) + _mean(x[~ai], weight[~ai]))
+    x = np.where(np.isfinite(x), x, middle)
     spread = np.maximum(x.std(axis=0), _LEAST_SPREAD)
     z = np.column_stack([(x - middle) / spread, np.ones(len(ai))])
     theta = _logistic(z, ai, weight, positive=len(scores))
@@ -150,6 +152,13 @@ def _combiner(scores: Mapping[str, Floats], ai: Mask, weight: Floats, seconds: F
         certainty=float(certainty),
         growth=float(growth),
     )
+
+
+def _mean(x: npt.NDArray[np.float64], weight: Floats) -> npt.NDArray[np.float64]:
+    """Weighted means of columns, of what is not NaN."""
+    each = np.where(np.isfinite(x), weight[:, np.newaxis].astype(np.float64), 0.0)
+    found: npt.NDArray[np.float64] = (each * np.nan_to_num(x)).sum(axis=0) / np.maximum(each.sum(axis=0), 1e-9)
+    return found
 
 
 def _logistic(

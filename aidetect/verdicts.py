@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "BRIEF",
     "SHORT",
     "Thresholds",
     "choose_thresholds",
@@ -25,9 +26,13 @@ Words = npt.NDArray[np.str_]
 SHORT = 60.0
 """Seconds below which a track has thresholds of its own: short excerpts are judged with less to go by."""
 
+BRIEF = 15.0
+"""Seconds from which on the threshold for ``ai`` may fall to that of tracks of :data:`SHORT` seconds."""
+
 _SURE, _SURE_SHORT = 1.6449, 1.2816  # one-sided 95 and 90 %: how sure a bound must be
 _FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
 _TOP = 0.9999
+_SURELY = 1e-6  # of certainty, beyond which log-odds are not counted
 _LIKENESS = 0.5  # intraclass correlation of errors taken for granted; 0.52 among people's tracks of the shipped table
 _DOUBT = 2.0  # sources that this assumption counts as
 
@@ -121,6 +126,9 @@ class Thresholds:
     max_false_positive_rate, max_miss_rate : float
         The bounds aimed at on tracks of sources outside training; :class:`~aidetect.evaluation.Metrics` tell how far
         they are kept.
+    falls_from : float
+        Seconds from which on `ai_short` falls to `ai` at :data:`SHORT`: its log-odds do so evenly with the logarithm
+        of the length. By default it does not fall on the way.
     """
 
     ai: float
@@ -129,15 +137,17 @@ class Thresholds:
     human_short: float | None = None
     max_false_positive_rate: float = 0.01
     max_miss_rate: float = 0.05
+    falls_from: float = SHORT
 
     def limits(self, seconds: float) -> tuple[float, float]:
         """Where ``"ai"`` begins and ``"human"`` ends for a track of some length."""
         if seconds >= SHORT:
             return self.ai, self.human
-        return (
-            self.ai if self.ai_short is None else self.ai_short,
-            self.human if self.human_short is None else self.human_short,
-        )
+        ai = self.ai if self.ai_short is None else self.ai_short
+        if seconds > self.falls_from:
+            way = float(np.log(seconds / self.falls_from) / np.log(SHORT / self.falls_from))
+            ai = _between(ai, self.ai, way)
+        return ai, self.human if self.human_short is None else self.human_short
 
     def verdict(self, probability: float, *, seconds: float = SHORT) -> str:
         """``"ai"``, ``"human"`` or ``"uncertain"``."""
@@ -155,6 +165,12 @@ class Thresholds:
         return np.array(given, dtype="<U9")
 
 
+def _between(start: float, end: float, way: float) -> float:
+    """Probability whose log-odds lie some share of the way between those of two others."""
+    first, last = (np.log(p / (1.0 - p)) for p in np.clip((start, end), _SURELY, 1.0 - _SURELY))
+    return float(1.0 / (1.0 + np.exp(-(first + (last - first) * way))))
+
+
 def choose_thresholds(
     probability: Floats,
     ai: Mask,
@@ -169,9 +185,10 @@ def choose_thresholds(
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
     of 95 %, for short tracks 90 % (Wilson 1927), as if every track came from a source of its own: to be as sure of so
     few would leave more of them uncertain. How high the rate may be given the sources,
-    :func:`rate_interval` tells. ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two
-    overlap, the gap closes at the first. Lengths of which there are fewer than 50 tracks of a class get the thresholds
-    of all.
+    :func:`rate_interval` tells. From :data:`BRIEF` seconds on the threshold for ``ai`` falls with the length to that of
+    long tracks, if 50 and more short human tracks are that long, and all short ones keep their bound even so.
+    ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
+    first. Lengths of which there are fewer than 50 tracks of a class get the thresholds of all.
 
     Parameters
     ----------
@@ -225,7 +242,17 @@ def _choose(
         limits.append(_limits(probability[rows & ~ai], probability[rows & ai], allowed, max_miss_rate))
     (ai_long, human_long), (ai_short, human_short) = limits
     chosen = Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
-    return chosen, list(dict.fromkeys(doubts))
+    people = ~ai & (seconds < SHORT)
+    return _fallen(chosen, probability[people], seconds[people]), list(dict.fromkeys(doubts))
+
+
+def _fallen(chosen: Thresholds, people: Floats, seconds: Floats) -> Thresholds:
+    """Let the threshold of short tracks fall with their length, if people's tracks keep the bound all the same."""
+    falling = replace(chosen, falls_from=BRIEF)
+    known = int((seconds >= BRIEF).sum()) >= _FEWEST
+    above = sum(p >= falling.limits(s)[0] for p, s in zip(people.tolist(), seconds.tolist(), strict=True))
+    kept = above <= _allowed(len(people), chosen.max_false_positive_rate, _SURE_SHORT)
+    return falling if known and kept and falling.limits(SHORT)[0] < chosen.limits(BRIEF)[0] else chosen
 
 
 def cross_verdicts(

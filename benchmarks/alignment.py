@@ -26,7 +26,7 @@ from aidetect.splits import folds_of
 from aidetect.store import FeatureStore
 
 NEAR = 1e-3  # of the true speed
-BELIEVED = 0.014  # of people's tracks, at the limit of the other folds
+BELIEVED = 0.02  # of people's tracks, at the limit of the other folds
 SHOWN = 3  # tracks of each class in the picture
 
 

@@ -12,13 +12,13 @@ import json
 
 import numpy as np
 from joblib import Parallel, delayed
-from robustness import corpus_arguments, score
+from robustness import RELABELLED, corpus_arguments, score
 
 from aidetect.dataset import load_table, measure
 from aidetect.errors import AidetectError
 from aidetect.evaluation import auroc, tpr_at
 from aidetect.extraction import TrackFeatures
-from aidetect.labels import LabelledTrack, read_labels
+from aidetect.labels import CLASSES, LabelledTrack, read_labels, relabelled
 from aidetect.store import FeatureStore
 from aidetect.training import fold_detectors
 
@@ -36,7 +36,8 @@ def main() -> None:
     """Measure, score, write."""
     args = corpus_arguments(__doc__, out="docs/effort.json").parse_args()
     store = FeatureStore(args.store)
-    labelled = [track for path in args.labels for track in read_labels(path)]
+    known = relabelled([track for path in args.labels for track in read_labels(path)], RELABELLED)
+    labelled = [track for track in known if track.label in CLASSES]
     pairs = Parallel(n_jobs=args.jobs, batch_size=8)(delayed(both)(track, store) for track in labelled)
     tracks = [track for track, pair in zip(labelled, pairs, strict=True) if pair is not None]
     ai = np.array([track.label == "ai" for track in tracks])

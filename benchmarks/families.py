@@ -8,6 +8,7 @@ of its families, and from no track of a source that occurs in the fold; its comb
 With --additions, some popular generators are left out one by one, each with its family and all sources it occurs in.
 The tracks of each of its sources are then looked for after `aidetect.additions.with_addition` has taught the generator
 from 20 tracks of the others (or all, where they have fewer); where there is one source only, half of its tracks teach.
+A second measure, kinder than one of unseen sources, lets tracks of all its sources teach and looks for the others.
 """
 
 from __future__ import annotations
@@ -99,12 +100,12 @@ def of_family(table: FeatureTable, name: str) -> np.ndarray:
 
 
 def lessons(
-    table: FeatureTable, own: np.ndarray, *, draws: int = 3, seed: int = 0
+    table: FeatureTable, own: np.ndarray, *, mixed: bool = False, draws: int = 3, seed: int = 0
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Choose, several times over, rows to teach from and rows to look for, both with their altered copies.
 
     The tracks of each source in turn are looked for, taught from up to :data:`TAUGHT` tracks of the others, drawn at
-    random. Where there is one source only, its tracks are halved at random `draws` times.
+    random. Where there is one source only, or `mixed`, up to that many and half of all tracks are drawn `draws` times.
     """
     ids, group = table.column("id"), split_groups(table)
     rng = np.random.default_rng(seed)
@@ -114,7 +115,7 @@ def lessons(
         return here & np.isin(ids, chosen)
 
     groups = sorted(set(group[own].tolist()))
-    if len(groups) > 1:
+    if len(groups) > 1 and not mixed:
         return [(some(own & (group != number), TAUGHT), own & (group == number)) for number in groups]
     half = min(TAUGHT, len(set(ids[own].tolist())) // 2)
     taught = [some(own, half) for _ in range(draws)]
@@ -129,8 +130,7 @@ def additions(
     Before, experts know neither the generator nor its kin, nor any track of its sources. Combiner and thresholds are
     those of the shipped model, a dozen numbers in all.
     """
-    plain, group = table.column("variant") == "", split_groups(table)
-    generator, source = table.column("generator"), table.column("source")
+    group, generator, source = split_groups(table), table.column("generator"), table.column("source")
     found = []
     for name in popular:
         own, kin = generator == name, of_family(table, name)
@@ -140,36 +140,53 @@ def additions(
             experts=refitted(shipped, rest, rest.views().prepared(), row_weights(rest), jobs=jobs),
             known=fit_range(rest.values[rest.column("variant") == ""], limit=shipped.known.limit),
         )
-        tried: list[dict[str, object]] = []
-        flags: dict[str, list[np.ndarray]] = collections.defaultdict(list)
-        for learn, test in lessons(table, own, draws=draws):
-            new, tested = table.take(learn), table.take(test & plain)
-            renamed = tuple({**row, "source": "addition"} for row in new.rows)
-            after = with_addition(before, rest, replace(new, rows=renamed), generator=name, jobs=jobs)
-            lesson: dict[str, object] = {
-                "taught": int((learn & plain).sum()),
-                "taught_sources": len(set(source[learn].tolist())),
-                "tested": len(tested),
-                "tested_sources": sorted(set(source[test].tolist())),
-            }
-            views = tested.views()
-            for label, detector in (("before", before), ("after", after)):
-                logits, _, doubted = detector.decide(views, seconds=tested.seconds())
-                probability = probability_of(logits)
-                withheld = detector.withheld(tested.values, probability, doubted)
-                verdict = detector.thresholds.verdicts(probability, seconds=tested.seconds(), withheld=withheld)
-                for key, flag in (("found", verdict == "ai"), ("above_half", probability >= 0.5)):
-                    flags[f"{key}_{label}"].append(flag)
-                    lesson[f"{key}_{label}"] = int(flag.sum())
-            tried.append(lesson)
         row: dict[str, object] = {"generator": name, "sources": len(set(source[own].tolist()))}
-        row |= {key: round(float(np.concatenate(flag).mean()), 4) for key, flag in flags.items()}
-        row["least_found_after"] = round(min(float(flag.mean()) for flag in flags["found_after"]), 4)
-        row["lessons"] = tried
+        row |= _taught(table, before, rest, lessons(table, own, draws=draws), generator=name, jobs=jobs)
+        if len(set(group[own].tolist())) > 1:
+            drawn = lessons(table, own, mixed=True, draws=draws)
+            row["drawn_from_all"] = _taught(table, before, rest, drawn, generator=name, jobs=jobs)
         row["left_out"] = sorted(set(generator[kin].tolist()))
         found.append(row)
         print(row, flush=True)
     return found
+
+
+def _taught(
+    table: FeatureTable,
+    before: Detector,
+    rest: FeatureTable,
+    tried: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    generator: str,
+    jobs: int,
+) -> dict[str, object]:
+    """Teach a generator in several ways, each from the start; shares of all tracks looked for, and each lesson."""
+    plain, source = table.column("variant") == "", table.column("source")
+    found: list[dict[str, object]] = []
+    flags: dict[str, list[np.ndarray]] = collections.defaultdict(list)
+    for learn, test in tried:
+        new, tested = table.take(learn), table.take(test & plain)
+        renamed = tuple({**row, "source": "addition"} for row in new.rows)
+        after = with_addition(before, rest, replace(new, rows=renamed), generator=generator, jobs=jobs)
+        lesson: dict[str, object] = {
+            "taught": int((learn & plain).sum()),
+            "taught_sources": len(set(source[learn].tolist())),
+            "tested": len(tested),
+            "tested_sources": sorted(set(source[test].tolist())),
+        }
+        views = tested.views()
+        for label, detector in (("before", before), ("after", after)):
+            logits, _, doubted = detector.decide(views, seconds=tested.seconds())
+            probability = probability_of(logits)
+            withheld = detector.withheld(tested.values, probability, doubted)
+            verdict = detector.thresholds.verdicts(probability, seconds=tested.seconds(), withheld=withheld)
+            for key, flag in (("found", verdict == "ai"), ("above_half", probability >= 0.5)):
+                flags[f"{key}_{label}"].append(flag)
+                lesson[f"{key}_{label}"] = int(flag.sum())
+        found.append(lesson)
+    shares: dict[str, object] = {key: round(float(np.concatenate(flag).mean()), 4) for key, flag in flags.items()}
+    least = round(min(float(flag.mean()) for flag in flags["found_after"]), 4)
+    return {**shares, "least_found_after": least, "lessons": found}
 
 
 def others(

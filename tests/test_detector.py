@@ -354,7 +354,7 @@ def test_nothing_is_called_ai_for_a_speed_that_fits_some_people_by_chance(
 
 
 def test_a_speed_that_is_not_undone_is_no_reason_for_doubt(small: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    fits_at(monkeypatch, 1.03, fit=8.9)
+    fits_at(monkeypatch, 1.03, fit=7.9)
     table = made_up(tracks=4)
     _, speed, doubted = small.aligned(table.views())
     assert (speed == 1.0).all()
@@ -362,11 +362,42 @@ def test_a_speed_that_is_not_undone_is_no_reason_for_doubt(small: Detector, monk
     assert not lenient.withheld(table.values, np.ones(4, np.float32), doubted).any()
 
 
+@pytest.mark.parametrize(("fit", "heard"), [(13.9, False), (14.1, True)])
+def test_signatures_are_no_evidence_where_the_speed_that_fits_them_is_in_doubt(
+    small: Detector, song: np.ndarray, monkeypatch: pytest.MonkeyPatch, fit: float, heard: bool
+) -> None:
+    fits_at(monkeypatch, 1.03, fit=fit)
+    views, _, doubted = small.aligned(made_up(tracks=4).views())
+    assert (np.isfinite(small.scores(views)["signatures"]) == heard).all()
+    assert (np.isfinite(small.scores(views)["peaks"])).all()
+    logits, evidence, again = small.decide(made_up(tracks=4).views(), seconds=np.full(4, 90.0, np.float32))
+    assert np.isfinite(logits).all()
+    assert (np.isfinite(evidence["signatures"]) == heard).all()
+    np.testing.assert_array_equal(again, doubted)
+    result = small.score_array(song, 44_100)
+    assert any(reason.name.startswith("signature of") for reason in result.reasons) <= heard
+    assert all(np.isfinite(reason.weight) for reason in result.reasons)
+
+
+def test_signatures_of_older_files_never_abstain(
+    tmp_path: Path, small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about, arrays = read_model(small_path)
+    experts = [{k: v for k, v in expert.items() if k != "abstains"} for expert in about["experts"]]
+    write_model(tmp_path / "old", about | {"format": 4, "experts": experts}, arrays)
+    fits_at(monkeypatch, 1.03, fit=13.9)
+    for number in range(2):
+        old = Detector.load(tmp_path / "old")
+        views = old.aligned(made_up(tracks=4).views())[0]
+        assert np.isfinite(old.scores(views)["signatures"]).all(), number
+        old.save(tmp_path / "old")
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_older_files_undo_no_speed(tmp_path: Path, knows_lines: Detector, number: int) -> None:
     knows_lines.save(tmp_path / "new")
     about, arrays = read_model(tmp_path / "new")
-    assert about["format"] == 4
+    assert about["format"] == 5
     assert Detector.load(tmp_path / "new").least_fit == pytest.approx(knows_lines.least_fit)
     if number == 1:
         del about["least_fit"]
@@ -378,6 +409,25 @@ def test_older_files_undo_no_speed(tmp_path: Path, knows_lines: Detector, number
     write_model(tmp_path / "bad", about | {"least_fit": -1.0}, arrays)
     with pytest.raises(ModelFileError, match="not positive"):
         Detector.load(tmp_path / "bad")
+
+
+def test_older_files_have_one_threshold_for_all_short_tracks(tmp_path: Path, small: Detector) -> None:
+    falling = Thresholds(ai=0.9, human=0.5, ai_short=0.99, human_short=0.4, falls_from=15.0)
+    replace(small, thresholds=falling).save(tmp_path / "new")
+    about, arrays = read_model(tmp_path / "new")
+    assert Detector.load(tmp_path / "new").thresholds == falling
+    del about["thresholds"]["falls_from"]
+    write_model(tmp_path / "old", about | {"format": 4}, arrays)
+    assert Detector.load(tmp_path / "old").thresholds.limits(59.0) == (0.99, 0.4)
+
+
+@pytest.mark.parametrize("start", [0.0, -1.0, 61.0, None, "15 s"])
+def test_a_threshold_that_falls_from_nowhere_is_refused(tmp_path: Path, small_path: Path, start: object) -> None:
+    about, arrays = read_model(small_path)
+    about["thresholds"]["falls_from"] = start
+    write_model(tmp_path / "odd", about, arrays)
+    with pytest.raises(ModelFileError):
+        Detector.load(tmp_path / "odd")
 
 
 def test_newer_formats_and_other_extractors_are_told(tmp_path: Path, small_path: Path) -> None:

@@ -37,6 +37,16 @@ def test_every_source_is_looked_for_once_and_taught_by_the_others(table: Feature
         assert not set(source[learn].tolist()) & set(source[test].tolist())
 
 
+def test_tracks_of_all_sources_teach_and_hold_the_rest(table: FeatureTable) -> None:
+    own, source = table.column("generator") == "yue", table.column("source")
+    found = families.lessons(table, own, mixed=True, draws=2)
+    assert len(found) == 2
+    for learn, test in found:
+        assert learn.sum() == test.sum() == 20
+        assert ((learn ^ test) == own).all()
+        assert set(source[learn].tolist()) & set(source[test].tolist())
+
+
 def test_one_source_teaches_half_of_its_tracks_and_holds_the_rest(table: FeatureTable) -> None:
     own = table.column("generator") == "udio"
     found = families.lessons(table, own, draws=3)
@@ -57,7 +67,9 @@ def test_a_generator_is_left_out_with_its_kin(table: FeatureTable, monkeypatch: 
 
     monkeypatch.setattr(families, "with_addition", spy)
     suno, udio = families.additions(table, shipped=shipped, popular=("suno-v5", "udio"), draws=1)
-    assert met == [{"human", "udio", "yue"}] * 5 + [{"human", "suno-v3", "suno-v5", "yue"}]
+    assert met == [{"human", "udio", "yue"}] * 6 + [{"human", "suno-v3", "suno-v5", "yue"}]
+    assert len(suno["drawn_from_all"]["lessons"]) == 1
+    assert "drawn_from_all" not in udio
     assert suno["left_out"] == ["suno-v3", "suno-v5"]
     assert [len(found["lessons"]) for found in (suno, udio)] == [5, 1]
     tested = [lesson["tested"] for lesson in suno["lessons"]]

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from aidetect.errors import TrainingError
-from aidetect.prevalence import Counted, Rates, error_rates, estimate_prevalence, rates_of, recalibrated
+from aidetect.prevalence import (
+    Counted,
+    Rates,
+    error_rates,
+    estimate_prevalence,
+    own_thresholds,
+    rates_of,
+    recalibrated,
+)
 from aidetect.verdicts import Thresholds
 
 OWN = Thresholds(ai=0.9, human=0.5, ai_short=0.99, human_short=0.3)
@@ -130,6 +140,18 @@ def test_a_length_without_tracks_keeps_the_models_threshold_and_rates() -> None:
     assert rates["false_positives_high"] == pytest.approx(1.0 - 0.025 ** (1 / 150))
     assert rates["missed"] == 0.03
     assert rates_of(about, "long") == Rates(pytest.approx(0.8, abs=0.01), 590.0, pytest.approx(1 / 151), 150.0)
+
+
+def test_recalibrated_thresholds_of_short_tracks_do_not_fall_with_their_length() -> None:
+    falling = replace(OWN, falls_from=15.0)
+    long = {"short": [], "long": tracks(150, 0.2)}
+    thresholds, note = recalibrated(falling, ABOUT, long, rate=0.01)
+    assert thresholds.limits(59.0) == falling.limits(15.0)
+    assert note["lengths"]["short"]["recall"] == pytest.approx(
+        0.0, abs=0.01
+    )  # AI tracks from 0.99 on, not some from less
+    assert recalibrated(OWN, ABOUT, long, rate=0.01)[1]["lengths"]["short"]["recall"] == SHORT["found"]
+    assert own_thresholds(thresholds, {"recalibration": note}) == falling
 
 
 def test_what_few_tracks_of_a_length_show_may_raise_its_threshold_only() -> None:

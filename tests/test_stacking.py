@@ -43,6 +43,29 @@ def test_an_expert_is_heard_between_what_most_and_what_hardly_any_people_score()
         assert combiner.gain("one", start, end) * (end - start + 0.02) == pytest.approx(rise, rel=0.05, abs=0.02)
 
 
+def test_an_expert_that_abstains_speaks_for_neither_side() -> None:
+    rng = np.random.default_rng(0)
+    ai = np.arange(400) % 2 == 0
+    told = (3.0 * ai + rng.standard_normal(400)).astype(np.float32)
+    other = (2.0 * ai + rng.standard_normal(400)).astype(np.float32)
+    sings, ones, seconds = np.ones(400, bool), np.ones(400, np.float32), np.full(400, 90.0, np.float32)
+    mute = np.arange(400) % 3 == 0
+    scores = {"one": np.where(mute, np.float32(np.nan), told), "other": other}
+    combiners = stacking.fit_combiners(scores, sings, ai, ones, seconds=seconds)
+    heard = stacking.fit_combiners(
+        {k: v[~mute] for k, v in scores.items()}, *(x[~mute] for x in (sings, ai, ones)), seconds=seconds[~mute]
+    )
+    assert combiners["vocal"].floors["one"] == pytest.approx(heard["vocal"].floors["one"])
+    assert combiners["vocal"].centres["one"] == pytest.approx(heard["vocal"].centres["one"])
+    assert combiners["vocal"].weights["one"] == pytest.approx(heard["vocal"].weights["one"], rel=0.2)
+    logits, evidence = combine(scores, sings, combiners, seconds=seconds)
+    assert np.isnan(evidence["one"]).tolist() == mute.tolist()
+    alone = combiners["vocal"]
+    np.testing.assert_allclose(
+        logits[mute], alone.reliance(seconds[mute]) * (alone.evidence(scores)["other"] + alone.bias)[mute], rtol=1e-4
+    )
+
+
 def test_short_tracks_count_less_where_they_tell_less() -> None:
     rng = np.random.default_rng(0)
     ai, seconds = np.arange(2000) % 2 == 0, np.tile([10.0, 10.0, 120.0, 120.0], 500).astype(np.float32)

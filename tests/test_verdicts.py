@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from aidetect.verdicts import SHORT, choose_thresholds, cross_verdicts, design_effect, rate_interval, wilson
+from aidetect.verdicts import (
+    BRIEF,
+    SHORT,
+    Thresholds,
+    choose_thresholds,
+    cross_verdicts,
+    design_effect,
+    rate_interval,
+    wilson,
+)
 
 
 def predictions(n: int, *, seed: int = 0, gap: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,6 +58,48 @@ def test_short_tracks_have_limits_of_their_own() -> None:
     between = 0.5 * (limits.ai + limits.ai_short)
     assert limits.verdict(between, seconds=SHORT) == "ai"
     assert limits.verdict(between, seconds=SHORT - 0.1) == "uncertain"
+
+
+def test_a_threshold_falls_evenly_in_log_odds_with_the_logarithm_of_length() -> None:
+    limits = Thresholds(ai=0.9, human=0.5, ai_short=0.99, human_short=0.4, falls_from=BRIEF)
+    assert limits.limits(5.0) == limits.limits(BRIEF) == (0.99, 0.4)
+    odds = np.array([limits.limits(s)[0] / (1.0 - limits.limits(s)[0]) for s in (BRIEF, 2.0 * BRIEF, 4.0 * BRIEF)])
+    np.testing.assert_allclose(odds, (99.0, np.sqrt(99.0 * 9.0), 9.0), rtol=1e-9)
+    assert limits.limits(2.0 * BRIEF)[1] == 0.4
+    assert Thresholds(ai=0.9, human=0.5, ai_short=0.99).limits(SHORT - 0.1)[0] == 0.99
+
+
+def worse_where_brief() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tracks of 90, 30 and 10 s, the last of which are harder to tell."""
+    seconds = np.repeat([90.0, 30.0, 10.0], 1000)
+    (good, ai), (bad, _) = predictions(3000, gap=5.0), predictions(3000, gap=2.0, seed=1)
+    return np.where(seconds == 10.0, bad, good), ai, seconds
+
+
+def test_the_threshold_falls_where_people_keep_the_bound_even_so() -> None:
+    p, ai, seconds = worse_where_brief()
+    limits = choose_thresholds(p, ai, seconds)
+    assert limits.falls_from == BRIEF
+    assert limits.ai < limits.limits(30.0)[0] < limits.ai_short
+    given = limits.verdicts(p, seconds=seconds, withheld=np.zeros(3000, dtype=bool))
+    assert (given[~ai & (seconds < SHORT)] == "ai").mean() <= 0.01
+    flat = Thresholds(limits.ai, limits.human, limits.ai_short, limits.human_short)
+    stepped = flat.verdicts(p, seconds=seconds, withheld=np.zeros(3000, dtype=bool))
+    middle = ai & (seconds == 30.0)
+    assert (given[middle] == "ai").mean() > (stepped[middle] == "ai").mean() + 0.03
+
+
+def test_the_threshold_does_not_fall_where_people_break_the_bound_by_it_or_too_few_tell() -> None:
+    p, ai, seconds = worse_where_brief()
+    limits = choose_thresholds(p, ai, seconds)
+    high = np.flatnonzero(~ai & (seconds == 30.0))[:30]
+    raised = p.copy()
+    raised[high] = 0.5 * (limits.limits(30.0)[0] + limits.ai_short)
+    assert choose_thresholds(raised, ai, seconds).falls_from == SHORT
+    few = (seconds != 30.0) | (np.arange(3000) < 1098)  # 49 human tracks of 30 s
+    assert choose_thresholds(p[few], ai[few], seconds[few]).falls_from == SHORT
+    longer = np.where(seconds == 90.0, 10.0, np.where(seconds == 10.0, 90.0, seconds))
+    assert choose_thresholds(p, ai, longer).falls_from == SHORT  # nothing to fall to: long ones are harder
 
 
 def test_people_without_a_verdict_set_no_threshold() -> None:
