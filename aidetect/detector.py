@@ -283,9 +283,10 @@ class Detector:
         collection (split conformal prediction; Vovk, Gammerman, Shafer 2005): on average over such sets of tracks. For
         the set at hand it may be higher; how high is stated, as the upper end of a 95 % interval.
 
-        Tracks under 60 s and longer ones have thresholds, and so rates, of their own. A length of which there are too
-        few tracks is promised nothing: its threshold is raised where all the tracks together ask for it and else stays
-        the model's, and so do the rates that are stated for it.
+        Tracks under 60 s and longer ones have thresholds, and so rates, of their own: one for all of each, which no
+        longer falls with the length. A length of which there are too few tracks is promised nothing: its threshold is
+        raised where all the tracks together ask for it and else stays the model's, and so do the rates that are stated
+        for it.
 
         All this takes the tracks to be drawn one by one. Tracks of one album are alike and count as little more than
         one, so let them come from many albums and artists. Copies of a file count once; the same recording in another
