@@ -29,7 +29,7 @@ SHORT = 60.0
 BRIEF = 15.0
 """Seconds from which on the threshold for ``ai`` may fall to that of tracks of :data:`SHORT` seconds."""
 
-_SURE, _SURE_SHORT = 1.6449, 1.2816  # one-sided 95 and 90 %: how sure a bound must be
+_SURE = 1.6449  # one-sided 95 %: how sure a bound must be
 _FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
 _TOP = 0.9999
 _SURELY = 1e-6  # of certainty, beyond which log-odds are not counted
@@ -183,8 +183,7 @@ def choose_thresholds(
     """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
-    of 95 %, for short tracks 90 % (Wilson 1927), as if every track came from a source of its own: to be as sure of so
-    few would leave more of them uncertain. How high the rate may be given the sources,
+    of 95 % (Wilson 1927), as if every track came from a source of its own. How high the rate may be given the sources,
     :func:`rate_interval` tells. From :data:`BRIEF` seconds on the threshold for ``ai`` falls with the length to that of
     long tracks, if 50 and more short human tracks are that long, and all short ones keep their bound even so.
     ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
@@ -221,24 +220,20 @@ def _choose(
 ) -> tuple[Thresholds, list[str]]:
     """Choose thresholds, and name the bounds that cannot be promised."""
     limits, doubts = [], []
-    lengths = (
-        (seconds >= SHORT, _SURE, "95 %", f"of {SHORT:.0f} s and more"),
-        (seconds < SHORT, _SURE_SHORT, "90 %", f"under {SHORT:.0f} s"),
-    )
-    for here, sure, words, length in lengths:
+    lengths = ((seconds >= SHORT, f"of {SHORT:.0f} s and more"), (seconds < SHORT, f"under {SHORT:.0f} s"))
+    for here, length in lengths:
         enough = min((here & ai).sum(), (here & ~ai).sum()) >= _FEWEST
         rows = here if enough else np.ones(len(ai), dtype=bool)
-        sure, words = (sure, words) if enough else (_SURE, "95 %")
         humans = int((rows & ~ai).sum())
         length = "of all lengths" if humans == (~ai).sum() else length
-        needed = _fewest(max_false_positive_rate, sure)
+        needed = _fewest(max_false_positive_rate)
         if humans < needed:
             doubts.append(
                 f"{humans} human tracks {length} cannot promise that at most {100 * max_false_positive_rate:g} % of "
-                f"people's tracks are called AI with a confidence of {words}, even if none of these is: at least "
+                f"people's tracks are called AI with a confidence of 95 %, even if none of these is: at least "
                 f"{needed} are needed, from many sources."
             )
-        allowed = _allowed(humans, max_false_positive_rate, sure)
+        allowed = _allowed(humans, max_false_positive_rate)
         limits.append(_limits(probability[rows & ~ai], probability[rows & ai], allowed, max_miss_rate))
     (ai_long, human_long), (ai_short, human_short) = limits
     chosen = Thresholds(ai_long, human_long, ai_short, human_short, max_false_positive_rate, max_miss_rate)
@@ -251,7 +246,7 @@ def _fallen(chosen: Thresholds, people: Floats, seconds: Floats) -> Thresholds:
     falling = replace(chosen, falls_from=BRIEF)
     known = int((seconds >= BRIEF).sum()) >= _FEWEST
     above = sum(p >= falling.limits(s)[0] for p, s in zip(people.tolist(), seconds.tolist(), strict=True))
-    kept = above <= _allowed(len(people), chosen.max_false_positive_rate, _SURE_SHORT)
+    kept = above <= _allowed(len(people), chosen.max_false_positive_rate)
     return falling if known and kept and falling.limits(SHORT)[0] < chosen.limits(BRIEF)[0] else chosen
 
 
@@ -300,14 +295,14 @@ def _limits(human: Floats, ai: Floats, allowed: int, miss_rate: float) -> tuple[
     return upper, min(float(np.nextafter(ai_side[missed], np.float32(0.0))), upper, 0.5)
 
 
-def _allowed(total: int, rate: float, sure: float) -> int:
-    """Most errors among `total` tracks that leave the rate within its bound, `sure` standard deviations surely."""
+def _allowed(total: int, rate: float) -> int:
+    """Most errors among `total` tracks that leave the rate within its bound with a confidence of 95 %."""
     count = 0
-    while count + 1 < total and wilson(count + 1, total, z=sure)[1] <= rate:
+    while count + 1 < total and wilson(count + 1, total, z=_SURE)[1] <= rate:
         count += 1
     return count
 
 
-def _fewest(rate: float, sure: float) -> int:
+def _fewest(rate: float) -> int:
     """Fewest tracks of which none errs that show a rate within its bound: Wilson's upper end of none is z²/(n + z²)."""
-    return int(np.ceil(sure * sure * (1.0 - rate) / rate))
+    return int(np.ceil(_SURE**2 * (1.0 - rate) / rate))

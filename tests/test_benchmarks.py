@@ -153,29 +153,51 @@ def test_robustness_bounds_false_alarms_by_source() -> None:
     assert robustness.rate_interval(np.arange(80) < 2, np.repeat(np.arange(40), 2).astype(str))[1] > 0.09
 
 
-def lines(*, spacing: float, decibels: float, rate: int = 44_100, seconds: float = 12.0) -> np.ndarray:
+def lines(
+    *, spacing: float, decibels: float | np.ndarray, rate: int = 44_100, seconds: float = 12.0, seed: int = 0
+) -> np.ndarray:
     """White noise, and sines at the multiples of some spacing that much above its level in bands of 1 / 3 Hz."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate)) / rate
     y = 0.1 * rng.standard_normal(len(t))
-    power = 10 ** (0.1 * decibels) * 0.01 / (0.5 * rate) / 3.0
-    for frequency in np.arange(spacing, 0.45 * rate, spacing):
-        y += np.sqrt(2.0 * power) * np.sin(2 * np.pi * frequency * t + rng.uniform(0, 2 * np.pi))
+    frequencies = np.arange(spacing, 0.45 * rate, spacing)
+    power = np.broadcast_to(10 ** (0.1 * np.asarray(decibels)) * 0.01 / (0.5 * rate) / 3.0, len(frequencies))
+    for frequency, of_line in zip(frequencies, power, strict=True):
+        y += np.sqrt(2.0 * of_line) * np.sin(2 * np.pi * frequency * t + rng.uniform(0, 2 * np.pi))
     return np.stack([y, y])
+
+
+def height(y: np.ndarray, rate: int, *, spacing: float) -> float:
+    return decoder_traces.line_height(decoder_traces.around_lines(y, rate, spacing=spacing))
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])
 def test_lines_at_the_frames_of_a_decoder_are_found_and_no_others(rate: int) -> None:
-    there = decoder_traces.line_height(lines(spacing=decoder_traces.SPACING, decibels=6.0, rate=rate), rate)
-    over = 10**0.6 / 3.0 / (1.5 * decoder_traces.SPACING / decoder_traces.PARTS)  # a Hann window spreads noise 1.5 bins
+    frames = 44_100 / 2_048
+    there = height(lines(spacing=frames, decibels=6.0, rate=rate), rate, spacing=frames)
+    over = 10**0.6 / 3.0 / (1.5 * frames / decoder_traces.PARTS)  # a Hann window spreads noise 1.5 bins
     # Mean logarithm of a Rician power over that of noise alone: ln s + E1(s), and minus Euler's constant.
     assert there == pytest.approx(10 / np.log(10) * (np.log(over) + exp1(over) + np.euler_gamma), abs=0.2)
     for spacing in (10.0, 37.5, 50.0):
-        assert abs(decoder_traces.line_height(lines(spacing=spacing, decibels=6.0, rate=rate), rate)) < 0.5
+        assert abs(height(lines(spacing=spacing, decibels=6.0, rate=rate), rate, spacing=frames)) < 0.5
 
 
 def test_too_short_for_lines_is_no_number() -> None:
-    assert np.isnan(decoder_traces.line_height(np.zeros((2, 44_100), dtype=np.float32), 44_100))
+    assert np.isnan(height(np.zeros((2, 44_100), dtype=np.float32), 44_100, spacing=44_100 / 2_048))
+
+
+def test_which_lines_are_high_tells_decoders_apart() -> None:
+    def pattern(decibels: np.ndarray, seed: int, rate: int = 48_000) -> np.ndarray:
+        y = lines(spacing=100.0, decibels=decibels, rate=rate, seconds=5.0, seed=seed)
+        return decoder_traces.around_lines(y, rate, spacing=100.0)[:, 0]
+
+    one, another = np.random.default_rng(5).uniform(0.0, 25.0, size=(2, 215))
+    known = [pattern(one, 1), pattern(one, 2)]
+    assert len(known[0]) == 130
+    assert decoder_traces.likeness(pattern(one, 3), known) > 0.8
+    assert abs(decoder_traces.likeness(pattern(another, 3), known)) < 0.3  # the standard error of 130 lines is 0.09
+    assert np.isnan(decoder_traces.likeness(pattern(one[:143], 3, rate=32_000)[:100], known))
+    assert np.isnan(decoder_traces.likeness(np.zeros(130), known))
 
 
 def test_the_balance_of_nearly_one_channel() -> None:

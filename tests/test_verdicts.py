@@ -36,8 +36,8 @@ def test_thresholds_keep_their_bounds(rate: float) -> None:
     assert limits.human <= limits.ai
 
 
-@pytest.mark.parametrize(("seconds", "least"), [(90.0, 54), (10.0, 48)])
-def test_fresh_tracks_keep_the_bound_more_often_than_a_bare_count_would(seconds: float, least: int) -> None:
+@pytest.mark.parametrize("seconds", [90.0, 10.0])
+def test_fresh_tracks_keep_the_bound_more_often_than_a_bare_count_would(seconds: float) -> None:
     lengths = np.full(1000, seconds)
     lengths[:200] = 100.0 - seconds  # enough for limits of their own
     kept = 0
@@ -46,7 +46,7 @@ def test_fresh_tracks_keep_the_bound_more_often_than_a_bare_count_would(seconds:
         limits = choose_thresholds(p, ai, lengths, max_false_positive_rate=0.05)
         fresh, truth = predictions(40_000, seed=1000 + seed)
         kept += np.mean(fresh[~truth] >= limits.limits(seconds)[0]) <= 0.05
-    assert kept >= least  # 95 % are promised, to short tracks 90 %; 60 tries leave 90 and 80 %
+    assert kept >= 54  # 95 % are promised; 60 tries leave 90 %
 
 
 def test_short_tracks_have_limits_of_their_own() -> None:
@@ -193,9 +193,9 @@ def test_one_source_says_little_and_none_nothing() -> None:
     assert rate_interval(np.zeros(10, dtype=bool), every) == pytest.approx(wilson(0, 10))
 
 
-@pytest.mark.parametrize(("seconds", "least"), [(90.0, 268), (10.0, 163)])
-def test_a_bound_that_cannot_be_promised_is_told(seconds: float, least: int) -> None:
-    other = 100.0 - seconds
+@pytest.mark.parametrize("seconds", [90.0, 10.0])
+def test_a_bound_that_cannot_be_promised_is_told(seconds: float) -> None:
+    least, other = 268, 100.0 - seconds
     for humans in (least - 1, least):
         p, ai = predictions(2 * humans + 2000)
         lengths = np.where(np.arange(len(p)) < 2 * humans, seconds, other)
