@@ -41,11 +41,11 @@ Spectra = npt.NDArray[np.complex64]
 
 LEAST_FIT = 8.0
 """Fit from which on a speed is believed. About one in fifty of people's tracks, of sources that experts do not know,
-reaches it at some speed (benchmarks/alignment.py); at 14, which three in 1,000 reach, a change of pitch hid most of
+reaches it at some speed (benchmarks/alignment.py); at 14, which two in 1,000 reach, a change of pitch hid most of
 the lines that are still there. In between, signatures abstain: it was their fit that chose the speed."""
 
 SURE_FIT = 14.0
-"""Fit from which on a track may be called AI at the speed that was found: three in a thousand of people's reach it."""
+"""Fit from which on a track may be called AI at the speed that was found: two in a thousand of people's reach it."""
 
 REACH = 0.13
 """Natural logarithm of the greatest speed looked for: just over two semitones, and 48 kHz played at 44.1."""
