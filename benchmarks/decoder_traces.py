@@ -51,10 +51,10 @@ SUSPECTED = {
 
 @dataclass(frozen=True)
 class Traces:
-    """Height and pattern of the lines of each decoder of :data:`SUSPECTED` in a track; its balance."""
+    """Height and pattern of the lines that the decoder of each page of :data:`SUSPECTED` would leave; the balance."""
 
-    heights: tuple[float, ...]
-    patterns: tuple[np.ndarray, ...]
+    heights: dict[str, float]
+    patterns: dict[str, np.ndarray]
     factor: float
     lacking: float
 
@@ -143,9 +143,10 @@ def traces(track: LabelledTrack) -> Traces | None:
             y, rate = next(stream.blocks(SECONDS)), stream.rate
     except AidetectError:
         return None
-    around = [around_lines(y, rate, spacing=decoder.frames) for decoder in SUSPECTED.values()]
+    around = {page: around_lines(y, rate, spacing=decoder.frames) for page, decoder in SUSPECTED.items()}
+    heights = {page: line_height(a) for page, a in around.items()}
     with np.errstate(invalid="ignore"):
-        return Traces(tuple(line_height(a) for a in around), tuple(a[:, 0] for a in around), *balance(y))
+        return Traces(heights, {page: a[:, 0] for page, a in around.items()}, *balance(y))
 
 
 def summary(x: np.ndarray, *, digits: int = 2) -> dict[str, Any]:
@@ -160,14 +161,19 @@ def summary(x: np.ndarray, *, digits: int = 2) -> dict[str, Any]:
 
 
 def compare(
-    number: int, tracks: list[LabelledTrack], measured: list[Traces], doubted: np.ndarray, detector: Detector
+    page: str,
+    tracks: list[LabelledTrack],
+    measured: list[Traces],
+    *,
+    doubted: np.ndarray,
+    people: np.ndarray,
+    detector: Detector,
 ) -> dict[str, Any]:
     """Set the doubted tracks of one page beside people's other tracks and beside what its decoder is known to make."""
-    page, decoder = list(SUSPECTED.items())[number]
+    decoder = SUSPECTED[page]
     generator = np.array([track.generator for track in tracks])
-    people = ~doubted & np.array([track.label == "human" for track in tracks])
-    height = np.array([found.heights[number] for found in measured])
-    pattern = [found.patterns[number] for found in measured]
+    height = np.array([found.heights[page] for found in measured])
+    pattern = [found.patterns[page] for found in measured]
     lines = max(len(p) for p in pattern)
     own = [p for p, name in zip(pattern, generator, strict=True) if name == decoder.generator and len(p) == lines]
     like = np.array([likeness(p, own) for p in pattern])
@@ -230,7 +236,9 @@ def main() -> None:
     summed = {
         "people": int(people.sum()),
         "people_of_nearly_one_channel": [round(float(f), 6) for f in np.sort(factor[one_channel])],
-        "pages": [compare(number, tracks, measured, doubted, detector) for number in range(len(SUSPECTED))],
+        "pages": [
+            compare(page, tracks, measured, doubted=doubted, people=people, detector=detector) for page in SUSPECTED
+        ],
     }
     args.out.write_text(json.dumps(summed, indent=1) + "\n")
     print(json.dumps(summed, indent=1))
