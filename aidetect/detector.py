@@ -443,7 +443,7 @@ def _doubts(track: TrackFeatures, *, silent: bool) -> list[str]:
 
 def default_model_path() -> Path:
     """Return the path of the model that comes with the library."""
-    return model_folder() / "aidetect-12.model"
+    return model_folder() / "aidetect-13.model"
 
 
 @lru_cache(maxsize=1)

@@ -50,9 +50,10 @@ class Metrics:
     false_positives, false_positives_low, false_positives_high : float
         Share of human tracks with the verdict ``ai``, and the ends of its 95 % interval by sources
         (:func:`~aidetect.verdicts.rate_interval`).
-    found, found_low, found_high, missed, uncertain : float
-        Share of AI tracks with the verdict ``ai`` and its interval, shares of AI tracks with ``human``, and of all
-        tracks with ``uncertain``.
+    found, found_low, found_high, missed, missed_low, missed_high : float
+        Shares of AI tracks with the verdicts ``ai`` and ``human``, and their intervals.
+    uncertain : float
+        Share of all tracks.
     human_sources, ai_sources, flagged_sources : int
         Sources of the tracks, and those of human tracks of which one has the verdict ``ai``.
     human_effective, ai_effective : float
@@ -73,6 +74,8 @@ class Metrics:
     found_low: float
     found_high: float
     missed: float
+    missed_low: float
+    missed_high: float
     uncertain: float
     human_sources: int
     ai_sources: int
@@ -125,6 +128,7 @@ def metrics(probability: Floats, ai: Mask, verdict: Words, source: Words | None 
     both = bool(ai.any() and not ai.all())
     wrong_low, wrong_high = rate_interval(flagged[~ai], sources[~ai])
     found_low, found_high = rate_interval(flagged[ai], sources[ai])
+    missed_low, missed_high = rate_interval(verdict[ai] == "human", sources[ai])
     return Metrics(
         human=int((~ai).sum()),
         ai=int(ai.sum()),
@@ -135,6 +139,8 @@ def metrics(probability: Floats, ai: Mask, verdict: Words, source: Words | None 
         false_positives_high=wrong_high,
         found_low=found_low,
         found_high=found_high,
+        missed_low=missed_low,
+        missed_high=missed_high,
         human_sources=len(set(sources[~ai].tolist())),
         ai_sources=len(set(sources[ai].tolist())),
         flagged_sources=len(set(sources[flagged & ~ai].tolist())),

@@ -18,7 +18,7 @@ from .features import feature_number
 from .fitting import RECIPES, Recipe, fit_expert, fit_gate, usable
 from .labels import CLASSES
 from .novelty import KnownRange, fit_range, limit_of
-from .splits import MIN_SOURCES, family_folds, row_weights
+from .splits import MIN_SOURCES, family_folds, row_weights, split_groups
 
 __all__ = ["HeldOut", "out_of_family", "out_of_source"]
 
@@ -90,7 +90,8 @@ def out_of_source(
     views : Views, optional
         Of `table`, where they are made already.
     apart : bool
-        Whether folds divide sources, so that other tracks of the sources of a fold must be kept out as well.
+        Whether folds divide what :func:`~aidetect.splits.split_groups` holds together, so that all that belongs to
+        tracks of a fold must be kept out as well.
     jobs : int
         Threads.
 
@@ -151,9 +152,9 @@ def out_of_source(
 
 def _taught(table: FeatureTable, fold: Ints, *, apart: bool) -> dict[int, Ints]:
     """Which rows teach those that every fold is tested by; parameters as in :func:`out_of_source`."""
-    source, found = table.column("source"), {}
+    group, found = split_groups(table), {}
     for number in sorted(set(fold.tolist()) - {-1}):
-        met = np.isin(source, list(set(source[fold == number].tolist()))) if apart else fold == number
+        met = np.isin(group, group[fold == number]) if apart else fold == number
         found[number] = np.flatnonzero(~met)
     return found
 

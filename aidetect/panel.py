@@ -136,9 +136,11 @@ def _odds_of_error(result: Result) -> str:
         missed = rates.get("missed")
         if missed is None:
             return f"{start}. See README."
+        at_most = rates.get("missed_high")  # models of older versions state none
+        perhaps = "" if at_most is None else f" (perhaps up to {_share(at_most)})"
         return (
-            f"{start}: of AI tracks of this length {_rate(missed)} get this verdict on sources that the model never "
-            f"saw{_before_additions(result)}, and perhaps more of generators that it does not know. See README."
+            f"{start}: of AI tracks of this length {_rate(missed)}{perhaps} get this verdict on sources that the model "
+            f"never saw{_before_additions(result)}, and perhaps more of generators that it does not know. See README."
         )
     wrong = rates.get("false_positives")
     if wrong is None:
@@ -182,13 +184,14 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
         str(m.human), str(m.ai), *(f"{x:.3f}" for x in (m.auroc, m.tpr_at_5, m.tpr_at_1, m.brier, m.calibration_error))
     )
     verdicts = Table(title="Verdicts", title_justify="left")
-    for column in ("human called AI", "95 % interval", "AI found", "AI called human", "uncertain"):
+    for column in ("human called AI", "95 % interval", "AI found", "AI called human", "95 % interval", "uncertain"):
         verdicts.add_column(column, justify="right")
     verdicts.add_row(
         _share(m.false_positives),
         f"{_share(m.false_positives_low)} to {_share(m.false_positives_high)}",
         _share(m.found),
         _share(m.missed),
+        f"{_share(m.missed_low)} to {_share(m.missed_high)}",
         _share(m.uncertain),
     )
     alone = Table(title="Each part alone", title_justify="left")

@@ -34,6 +34,7 @@ RECALIBRATED = "recalibrated"
 """What the version of a recalibrated model tells."""
 
 _OF_PEOPLE = ("false_positives", "false_positives_high")
+_OF_AI = ("missed", "missed_high")
 _Z = 1.959964  # two-sided 95 %
 _LEAST_YOUDEN = 1e-9  # of sensitivity and specificity beyond what chance gives
 _UPPER = 0.975  # share of a distribution below the upper end of such an interval
@@ -70,7 +71,7 @@ def error_rates(about: Mapping[str, Any], *, seconds: float) -> dict[str, float]
     Returns
     -------
     dict of str to float
-        ``"false_positives"``, ``"false_positives_high"`` and ``"missed"`` as in
+        ``"false_positives"``, ``"false_positives_high"``, ``"missed"`` and ``"missed_high"`` as in
         :class:`~aidetect.evaluation.Metrics`, as far as the model states them. Where a recalibration had enough tracks
         of this length, the first two are those of :func:`recalibrated`, and ``"bound"`` is the rate that was asked of
         it. For other lengths they stay the model's own.
@@ -84,7 +85,7 @@ def error_rates(about: Mapping[str, Any], *, seconds: float) -> dict[str, float]
             stated |= dict.fromkeys(_OF_PEOPLE, bound)
         elif isinstance(own := lengths.get(length), Mapping) and set(_OF_PEOPLE) <= set(own):
             stated |= {**{name: own[name] for name in _OF_PEOPLE}, "bound": bound}
-    return {name: float(stated[name]) for name in (*_OF_PEOPLE, "missed", "bound") if _is_share(stated.get(name))}
+    return {name: float(stated[name]) for name in (*_OF_PEOPLE, *_OF_AI, "bound") if _is_share(stated.get(name))}
 
 
 def _is_share(x: object) -> bool:

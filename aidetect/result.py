@@ -72,9 +72,9 @@ class Result:
     error_rates : Mapping of str to float
         Shares of tracks of this length with a wrong verdict, on sources that the model never saw:
         ``"false_positives"``, of people's tracks called ``"ai"``, ``"false_positives_high"``, the upper end of the 95 %
-        interval of that share, and ``"missed"``, of AI tracks called ``"human"``. Where a recalibration measured this
-        length, the first two are the rate to expect on music like its tracks and the upper end of its 95 % interval,
-        and ``"bound"`` is the rate asked for. Empty where the model states none.
+        interval of that share, ``"missed"``, of AI tracks called ``"human"``, and ``"missed_high"``, likewise. Where a
+        recalibration measured this length, the first two are the rate to expect on music like its tracks and the upper
+        end of its 95 % interval, and ``"bound"`` is the rate asked for. Empty where the model states none.
     """
 
     path: str

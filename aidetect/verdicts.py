@@ -29,7 +29,8 @@ SHORT = 60.0
 BRIEF = 15.0
 """Seconds from which on the threshold for ``ai`` may fall to that of tracks of :data:`SHORT` seconds."""
 
-_SURE = 1.6449  # one-sided 95 %: how sure a bound must be
+_SURE = 2.3263  # one-sided 99 %: how sure a bound must be for some of people's tracks to lie beyond a threshold
+_PROMISED = 1.6449  # one-sided 95 %: how sure it must be for none to be enough
 _FEWEST = 50  # human and AI tracks of one length that thresholds of its own are taken from
 _TOP = 0.9999
 _SURELY = 1e-6  # of certainty, beyond which log-odds are not counted
@@ -183,7 +184,8 @@ def choose_thresholds(
     """Set the verdicts' thresholds by the errors on unseen sources, for long and for short tracks.
 
     ``ai`` begins where so few human tracks lie that the rate stays within `max_false_positive_rate` with a confidence
-    of 95 % (Wilson 1927), as if every track came from a source of its own. How high the rate may be given the sources,
+    of 99 % (Wilson 1927), as if every track came from a source of its own: for a rate of 1 % none of up to 721, one of
+    up to 890. That none does is a confidence of 95 % from 268 on. How high the rate may be given the sources,
     :func:`rate_interval` tells. From :data:`BRIEF` seconds on the threshold for ``ai`` falls with the length to that of
     long tracks, if 50 and more short human tracks are that long, and all short ones keep their bound even so.
     ``human`` ends where at most `max_miss_rate` of the AI tracks lie. Where the two overlap, the gap closes at the
@@ -296,7 +298,7 @@ def _limits(human: Floats, ai: Floats, allowed: int, miss_rate: float) -> tuple[
 
 
 def _allowed(total: int, rate: float) -> int:
-    """Most errors among `total` tracks that leave the rate within its bound with a confidence of 95 %."""
+    """Most errors among `total` tracks, if any, that leave the rate within its bound with a confidence of 99 %."""
     count = 0
     while count + 1 < total and wilson(count + 1, total, z=_SURE)[1] <= rate:
         count += 1
@@ -305,4 +307,4 @@ def _allowed(total: int, rate: float) -> int:
 
 def _fewest(rate: float) -> int:
     """Fewest tracks of which none errs that show a rate within its bound: Wilson's upper end of none is z²/(n + z²)."""
-    return int(np.ceil(_SURE**2 * (1.0 - rate) / rate))
+    return int(np.ceil(_PROMISED**2 * (1.0 - rate) / rate))

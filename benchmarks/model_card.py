@@ -119,10 +119,11 @@ def shipped(about: Mapping[str, Any]) -> str:
         ["of these tracks", *(str(round(m["false_positives"] * m["human"])) for m in parts)],
         ["from sources", *(str(m.get("flagged_sources", "?")) for m in parts)],
         ["AI tracks found", *(interval(m, "found") for m in parts)],
+        ["AI tracks called human", *(interval(m, "missed") for m in parts)],
         *(
             [label, *(number(name, m[name]) for m in parts)]
             for label, name in FIGURES
-            if name not in ("false_positives", "found")
+            if name not in ("false_positives", "found", "missed")
         ),
     ]
     return table(["", "all", f"of {SHORT:.0f} s and more", "shorter"], rows)

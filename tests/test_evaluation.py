@@ -60,7 +60,10 @@ def test_shares_of_verdicts() -> None:
     assert (m.found, m.missed) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert m.false_positives == pytest.approx(1 / 5)
     assert m.uncertain == pytest.approx(2 / 8)
-    assert m.false_positives_high == pytest.approx(0.6245, abs=1e-3)  # Wilson's interval of 1 in 5
+    # Wilson's intervals of 1 in 5, and of 1 in 3 twice
+    assert m.false_positives_high == pytest.approx(0.6245, abs=1e-3)
+    assert (m.found_low, m.found_high) == (m.missed_low, m.missed_high)
+    assert (m.missed_low, m.missed_high) == (pytest.approx(0.0615, abs=1e-3), pytest.approx(0.7923, abs=1e-3))
 
 
 def test_where_a_verdict_is_withheld_it_is_uncertain() -> None:

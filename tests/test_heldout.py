@@ -36,14 +36,16 @@ ALL_IN_EVERY_SOURCE = dealt(lambda n, label: f"{label}{n % 5}", all_families)
 SHARED_BY_BOTH_CLASSES = dealt(lambda n, label: f"s{n % 5}", all_families)
 
 
-def test_experts_of_a_fold_learn_nothing_of_its_family_nor_of_other_tracks_of_its_sources() -> None:
+@pytest.mark.parametrize("shared", ["source", "group", "title"])
+def test_experts_of_a_fold_learn_nothing_of_its_family_nor_of_what_belongs_to_its_tracks(shared: str) -> None:
     table = made_up(generators=FAMILIES, tracks=320, sources=32)
     rows = [dict(row) for row in table.rows]
-    other = next(i for i, row in enumerate(rows) if row["generator"] == "suno")
-    rows[other]["source"] = next(row["source"] for row in rows if row["generator"] == "udio")
+    other, one = (next(row for row in rows if row["generator"] == name) for name in ("suno", "udio"))
+    one[shared] = one.get(shared) or "the same"
+    other[shared] = one[shared]
     table = replace(table, rows=tuple(rows))
     own = table.column("generator") == "udio"
-    kept_out = own | (np.arange(len(table)) == other)
+    kept_out = own | (table.column("source") == other["source"])
     values = table.values.copy()
     values[kept_out, NAMES.index("band_crest_2000_6000hz")] += 6.0
     recipes = tuple(r for r in fitting.RECIPES if r.name == "dynamics")
