@@ -9,6 +9,7 @@ With --additions, some popular generators are left out one by one, each with its
 The tracks of each of its sources are then looked for after `aidetect.additions.with_addition` has taught the generator
 from 20 tracks of the others (or all, where they have fewer); where there is one source only, half of its tracks teach.
 A second measure, kinder than one of unseen sources, lets tracks of all its sources teach and looks for the others.
+Lyria is tried as version 3 alone, of which there are no 20 tracks beside others to look for, and with all its kin.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from aidetect.splits import folds_of, row_weights, split_groups
 from aidetect.stacking import Lesson, cross_fitted
 from aidetect.verdicts import choose_thresholds
 
-POPULAR = ("elevenlabs-music", "acestep-v1", "yue", "lyria-3", "suno-v5", "minimax-music-2.6", "udio")
+POPULAR = ("elevenlabs-music", "acestep-v1", "yue", "lyria-3", "lyria", "suno-v5", "minimax-music-2.6", "udio")
+"""Generators, or families of which no generator has the name."""
 LEAST = 5
 """Tracks of a family that count towards mean and worst."""
 TAUGHT = 20
@@ -99,6 +101,12 @@ def of_family(table: FeatureTable, name: str) -> np.ndarray:
     return (table.column("label") == "ai") & (family == family_of(name))
 
 
+def of_name(table: FeatureTable, name: str) -> np.ndarray:
+    """Which rows are of a generator, or of a whole family if no generator has this name."""
+    own: np.ndarray = table.column("generator") == name
+    return own if own.any() else of_family(table, name)
+
+
 def lessons(
     table: FeatureTable, own: np.ndarray, *, mixed: bool = False, draws: int = 3, seed: int = 0
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -133,7 +141,7 @@ def additions(
     group, generator, source = split_groups(table), table.column("generator"), table.column("source")
     found = []
     for name in popular:
-        own, kin = generator == name, of_family(table, name)
+        own, kin = of_name(table, name), of_family(table, name)
         rest = table.take(~kin & ~np.isin(group, group[own]))
         before = replace(
             shipped,
@@ -166,7 +174,7 @@ def _taught(
     flags: dict[str, list[np.ndarray]] = collections.defaultdict(list)
     for learn, test in tried:
         new, tested = table.take(learn), table.take(test & plain)
-        renamed = tuple({**row, "source": "addition"} for row in new.rows)
+        renamed = tuple({**row, "source": "addition", "generator": generator} for row in new.rows)
         after = with_addition(before, rest, replace(new, rows=renamed), generator=generator, jobs=jobs)
         lesson: dict[str, object] = {
             "taught": int((learn & plain).sum()),

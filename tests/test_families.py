@@ -56,6 +56,13 @@ def test_one_source_teaches_half_of_its_tracks_and_holds_the_rest(table: Feature
         assert ((learn ^ test) == own).all()
 
 
+def test_a_name_is_of_a_generator_or_else_of_a_family(table: FeatureTable) -> None:
+    generator = table.column("generator")
+    np.testing.assert_array_equal(families.of_name(table, "suno-v5"), generator == "suno-v5")
+    np.testing.assert_array_equal(families.of_name(table, "suno"), np.char.startswith(generator, "suno"))
+    np.testing.assert_array_equal(families.of_name(table, "udio"), generator == "udio")
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_generator_is_left_out_with_its_kin(table: FeatureTable, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = training.fit_detector(table, recipes=FAST)
@@ -75,6 +82,22 @@ def test_a_generator_is_left_out_with_its_kin(table: FeatureTable, monkeypatch: 
     tested = [lesson["tested"] for lesson in suno["lessons"]]
     shares = [lesson["found_before"] / lesson["tested"] for lesson in suno["lessons"]]
     assert suno["found_before"] == pytest.approx(np.average(shares, weights=tested), abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_family_is_taught_under_one_name(table: FeatureTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = training.fit_detector(table, recipes=FAST)
+    taught: list[set[str]] = []
+
+    def spy(detector: object, _: FeatureTable, new: FeatureTable, **__: object) -> object:
+        taught.append(set(new.column("generator").tolist()))
+        return detector
+
+    monkeypatch.setattr(families, "with_addition", spy)
+    (suno,) = families.additions(table, shipped=shipped, popular=("suno",), draws=1)
+    assert taught == [{"suno"}] * 11
+    assert suno["sources"] == 10
+    assert sum(lesson["tested"] for lesson in suno["lessons"]) == 80
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
