@@ -152,9 +152,9 @@ def out_of_source(
 
 def _taught(table: FeatureTable, fold: Ints, *, apart: bool) -> dict[int, Ints]:
     """Which rows teach those that every fold is tested by; parameters as in :func:`out_of_source`."""
-    group, found = split_groups(table), {}
+    group, found = split_groups(table) if apart else fold, {}
     for number in sorted(set(fold.tolist()) - {-1}):
-        met = np.isin(group, group[fold == number]) if apart else fold == number
+        met = np.isin(group, group[fold == number])
         found[number] = np.flatnonzero(~met)
     return found
 

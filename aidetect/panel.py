@@ -136,11 +136,10 @@ def _odds_of_error(result: Result) -> str:
         missed = rates.get("missed")
         if missed is None:
             return f"{start}. See README."
-        at_most = rates.get("missed_high")  # models of older versions state none
-        perhaps = "" if at_most is None else f" (perhaps up to {_share(at_most)})"
+        words = _rate(missed, high=rates.get("missed_high"))
         return (
-            f"{start}: of AI tracks of this length {_rate(missed)}{perhaps} get this verdict on sources that the model "
-            f"never saw{_before_additions(result)}, and perhaps more of generators that it does not know. See README."
+            f"{start}: of AI tracks of this length {words} get this verdict on sources that the model never "
+            f"saw{_before_additions(result)}, and perhaps more of generators that it does not know. See README."
         )
     wrong = rates.get("false_positives")
     if wrong is None:
@@ -150,16 +149,16 @@ def _odds_of_error(result: Result) -> str:
         return f"{start}: of people's tracks like those of the recalibration up to {_share(wrong)} get it. See README."
     if "bound" in rates:
         return (
-            f"{start}: of people's tracks like those of the recalibration and of this length {_rate(wrong)} (perhaps "
-            f"up to {_share(high)}) get it. See README."
+            f"{start}: of people's tracks like those of the recalibration and of this length {_rate(wrong, high=high)} "
+            "get it. See README."
         )
     own = ""
     if RECALIBRATED in result.model_version.split("+"):
         own = ", before the recalibration, which had too few tracks of this length"
     own += _before_additions(result)
     return (
-        f"{start}: of people's tracks of this length {_rate(wrong)} (perhaps up to {_share(high)}) get this verdict on "
-        f"sources that the model never saw{own}. See README."
+        f"{start}: of people's tracks of this length {_rate(wrong, high=high)} get this verdict on sources that the "
+        f"model never saw{own}. See README."
     )
 
 
@@ -168,10 +167,10 @@ def _before_additions(result: Result) -> str:
     return f", before the addition of {' and '.join(added)}" if added else ""
 
 
-def _rate(share: float) -> str:
-    if share == 0.0:
-        return "none"
-    return f"about {_share(share)}" if share >= 0.0005 else "fewer than 0.1 %"
+def _rate(share: float, *, high: float | None) -> str:
+    """Put a share into words, with the upper end of its interval, which models of older versions may not state."""
+    words = "none" if share == 0.0 else f"about {_share(share)}" if share >= 0.0005 else "fewer than 0.1 %"
+    return words if high is None else f"{words} (perhaps up to {_share(high)})"
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:

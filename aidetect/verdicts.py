@@ -232,7 +232,7 @@ def _choose(
         if humans < needed:
             doubts.append(
                 f"{humans} human tracks {length} cannot promise that at most {100 * max_false_positive_rate:g} % of "
-                f"people's tracks are called AI with a confidence of 95 %, even if none of these is: at least "
+                "people's tracks are called AI with a confidence of 95 %, even if none of these is: at least "
                 f"{needed} are needed, from many sources."
             )
         allowed = _allowed(humans, max_false_positive_rate)
